@@ -1,0 +1,119 @@
+"""Files of numbers with a readable header: safetensors, written whole or not at all."""
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import torch
+from torch import Tensor
+
+from stormfusion.errors import CheckpointError
+
+FORMAT = 1
+
+
+def save(
+    path: str | Path, tensors: Mapping[str, Tensor], header: dict[str, Any]
+) -> Path:
+    """
+    Write tensors and a header, under a temporary name first.
+
+    Parameters
+    ----------
+    path
+        Where to; its folder must exist.
+    tensors
+        What to write, by name, from any device.
+    header
+        Anything that JSON holds.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the folder does not exist.
+    """
+    from safetensors.torch import save_file
+
+    path = Path(path).expanduser()
+    if not path.parent.is_dir():
+        raise FileNotFoundError(
+            f"folder {str(path.parent)!r} does not exist, so {path.name!r} cannot be "
+            "written there; make the folder first"
+        )
+    if path.is_dir():
+        raise IsADirectoryError(f"{str(path)!r} is a folder, wanted the name of a file")
+    text = json.dumps({"format": FORMAT, **header})
+    temporary = path.with_name(f".{path.name}.{uuid4().hex[:8]}")
+    # tensors that share memory are written apart: safetensors refuses the others
+    plain = {name: t.detach().cpu().contiguous().clone() for name, t in tensors.items()}
+    try:
+        save_file(plain, str(temporary), metadata={"stormfusion": text})
+        os.replace(temporary, path)  # noqa: PTH105  # the one atomic rename there is
+    finally:
+        temporary.unlink(missing_ok=True)
+    return path
+
+
+def load(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """
+    Read tensors and header; no code in the file is run.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    CheckpointError
+        If it is cut short, is not one of ours, or comes from a later version.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    path = Path(path).expanduser()
+    if not path.is_file():
+        raise FileNotFoundError(f"there is no checkpoint {str(path)!r}; check the path")
+    try:
+        with safe_open(str(path), framework="pt", device="cpu") as file:
+            metadata = file.metadata() or {}
+            if "stormfusion" not in metadata:
+                raise CheckpointError(
+                    f"{str(path)!r} is a safetensors file of another program, wanted "
+                    "one that Nowcaster.save wrote"
+                )
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        header: dict[str, Any] = json.loads(metadata["stormfusion"])
+    except (SafetensorError, OSError, ValueError, RuntimeError) as error:
+        if isinstance(error, CheckpointError):
+            raise
+        raise CheckpointError(
+            f"{str(path)!r} is no whole checkpoint ({error}), wanted a file that "
+            "Nowcaster.save wrote; copy it again"
+        ) from error
+    if header.get("format") != FORMAT:
+        raise CheckpointError(
+            f"{str(path)!r} has format {header.get('format')!r}, this version reads "
+            f"{FORMAT}; install a later stormfusion"
+        )
+    return tensors, header
+
+
+def flatten(state: Mapping[str, Any], prefix: str) -> dict[str, Tensor]:
+    """The tensors of a nested optimizer state, each under one name."""
+    return {
+        f"{prefix}{number}.{name}": torch.as_tensor(value)
+        for number, slots in state["state"].items()
+        for name, value in slots.items()
+    }
+
+
+def unflatten(
+    tensors: Mapping[str, Tensor], prefix: str
+) -> dict[int, dict[str, Tensor]]:
+    """The nested optimizer state of such names."""
+    state: dict[int, dict[str, Tensor]] = {}
+    for name, value in tensors.items():
+        if name.startswith(prefix):
+            number, slot = name.removeprefix(prefix).split(".", 1)
+            state.setdefault(int(number), {})[slot] = value
+    return state

@@ -1,0 +1,5 @@
+"""Nowcasting without training."""
+
+from stormfusion.classical.persistence import Persistence
+
+__all__ = ["Persistence"]

@@ -1,0 +1,207 @@
+"""What a model maps: from which frames of what, to which."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from stormfusion.data.event import Event
+from stormfusion.data.scaling import scaling_for
+from stormfusion.errors import CatalogError, GridMismatchError
+
+RADAR = ("vil", "reflectivity", "rain_rate", "rain", "mesh")
+TOLERANCE = 0.15
+
+
+@dataclass(frozen=True)
+class Task:
+    """
+    What a model maps.
+
+    Parameters
+    ----------
+    inputs
+        Variables it sees, on grids of their own; the target first where it is one.
+    target
+        Variable it forecasts.
+    history
+        Number of observed frames it sees.
+    leads
+        Number of frames it forecasts.
+    interval
+        Time between frames [s].
+    spacing
+        Distance between rows and between columns of the target's grid [m].
+    first_lead
+        Intervals from the last observed frame to the first forecast one: 1 for a
+        nowcast, 0 for a model that maps other variables at the same time.
+
+    Examples
+    --------
+    >>> Task(("ir107", "vil"), "vil", 13, 12, 300, (1000.0, 1000.0)).inputs
+    ('vil', 'ir107')
+    """
+
+    inputs: tuple[str, ...]
+    target: str
+    history: int
+    leads: int
+    interval: int
+    spacing: tuple[float, float]
+    first_lead: int = 1
+
+    def __post_init__(self) -> None:
+        for name in ("history", "leads"):
+            value = getattr(self, name)
+            if not isinstance(value, int | np.integer) or value < 1:
+                raise ValueError(
+                    f"{name} is {value!r}, wanted a whole number of frames, 1 or more"
+                )
+        if not self.inputs:
+            raise ValueError("inputs are empty, wanted at least one variable")
+        if len(set(self.inputs)) != len(self.inputs):
+            raise ValueError(f"inputs {self.inputs!r} name a variable twice")
+        for variable in (*self.inputs, self.target):
+            scaling_for(variable)
+        rest = tuple(v for v in self.inputs if v != self.target)
+        known = self.target in self.inputs
+        object.__setattr__(self, "inputs", (self.target, *rest) if known else rest)
+        object.__setattr__(self, "spacing", tuple(float(s) for s in self.spacing))
+
+    @property
+    def autoregressive(self) -> bool:
+        """Whether the target's own past is among the inputs."""
+        return self.target in self.inputs
+
+    @property
+    def channels(self) -> int:
+        """Input channels of the network: a value and a validity for each variable."""
+        return 2 * len(self.inputs)
+
+    @property
+    def frames(self) -> int:
+        """Frames from the first input to the last target."""
+        return self.history + self.first_lead + self.leads - 1
+
+    def lead_times(self) -> np.ndarray:
+        """Lead times, as timedelta64."""
+        counts = np.arange(self.first_lead, self.first_lead + self.leads)
+        return (
+            (counts * self.interval).astype("timedelta64[s]").astype("timedelta64[ns]")
+        )
+
+    def to_header(self) -> dict[str, Any]:
+        """What a checkpoint holds of the task."""
+        return asdict(self)
+
+    @classmethod
+    def from_header(cls, header: dict[str, Any]) -> "Task":
+        """The task a checkpoint holds."""
+        values = dict(header)
+        values["inputs"] = tuple(values["inputs"])
+        values["spacing"] = tuple(values["spacing"])
+        return cls(**values)
+
+    @classmethod
+    def infer(
+        cls,
+        events: Sequence[Event],
+        *,
+        inputs: tuple[str, ...] | None = None,
+        target: str | None = None,
+        history: int = 13,
+        leads: int = 12,
+    ) -> "Task":
+        """
+        Complete a task from what the events hold.
+
+        Raises
+        ------
+        CatalogError
+            If no event holds the variables, or if the target's interval differs
+            between events.
+        """
+        held = list(dict.fromkeys(v for event in events for v in event.variables))
+        if target is None:
+            target = next((v for v in RADAR if v in held), None)
+            if target is None:
+                raise CatalogError(
+                    f"the catalog holds {', '.join(held) or 'no variable'} and no radar "
+                    "variable; name what to forecast with target="
+                )
+        inputs = (target,) if inputs is None else tuple(inputs)
+        for variable in (target, *inputs):
+            if variable not in held:
+                raise CatalogError(
+                    f"the catalog has no variable {variable!r}, it has "
+                    f"{', '.join(held)}; choose inputs and target among them"
+                )
+        frames = [e.frames[target] for e in events if target in e.frames]
+        intervals = [interval(f.time) for f in frames if f.time.size > 1]
+        if not intervals:
+            raise CatalogError(
+                f"no event has two frames of {target!r}, wanted sequences; open data "
+                "with a time dimension"
+            )
+        if len(set(intervals)) > 1:
+            raise CatalogError(
+                f"frames of {target!r} are {', '.join(map(str, sorted(set(intervals))))}"
+                " s apart in different events, wanted one interval; select events of "
+                "one interval with catalog.where"
+            )
+        spacing = frames[0].grid.spacing
+        task = cls(inputs, target, history, leads, intervals[0], spacing)
+        for event in events:
+            if target in event.frames:
+                task.check(event)
+        return task
+
+    def check(self, event: Event) -> None:
+        """
+        Make sure that an event has the spacing and interval of this task.
+
+        Raises
+        ------
+        GridMismatchError
+            If the spacing differs by more than 15 %.
+        CatalogError
+            If the interval differs or the target is absent.
+        """
+        if self.autoregressive or self.target in event.frames:
+            frames = event.stored(self.target)
+        else:
+            frames = next(iter(event.frames.values()))
+        for axis, got, wanted in zip(
+            "yx", frames.grid.spacing, self.spacing, strict=True
+        ):
+            if abs(got - wanted) > TOLERANCE * wanted:
+                raise GridMismatchError(
+                    f"event {event.id!r} has {got:.0f} m between points in {axis}, the "
+                    f"model was made for {wanted:.0f} m; regrid the data, or fit a "
+                    "model on data like it"
+                )
+        if frames.time.size > 1 and interval(frames.time) != self.interval:
+            raise CatalogError(
+                f"event {event.id!r} has frames {interval(frames.time)} s apart, the "
+                f"model was made for {self.interval} s; select frames at that interval"
+            )
+
+
+def interval(time: np.ndarray) -> int:
+    """
+    The usual time between frames, rounded to 10 s.
+
+    Examples
+    --------
+    >>> interval(np.array(["2019-06-01T00:00", "2019-06-01T00:05"], "datetime64[ns]"))
+    300
+    """
+    steps = np.diff(time) / np.timedelta64(1, "s")
+    return int(10 * np.round(np.median(steps) / 10)) or int(np.median(steps))
+
+
+def regular(time: np.ndarray, seconds: int) -> np.ndarray:
+    """True for each step between frames that takes `seconds`, give or take a tenth."""
+    steps = np.diff(time) / np.timedelta64(1, "s")
+    return np.asarray(np.abs(steps - seconds) <= 0.1 * seconds)

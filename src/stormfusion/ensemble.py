@@ -1,0 +1,193 @@
+"""An ensemble of possible futures, whoever made it."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import xarray as xr
+
+from stormfusion.footprint import (
+    PERCENTILES,
+    Footprint,
+    at_leads,
+    check_hazards,
+    check_percentiles,
+    rank,
+    stacked,
+)
+from stormfusion.hazards import Hazard
+from stormfusion.units import VARIABLES
+from stormfusion.verification import Tally
+
+
+class Ensemble:
+    """
+    Members of a forecast, with what can be asked of them together.
+
+    Parameters
+    ----------
+    dataset
+        One variable with the dimensions `member`, `lead`, `y`, `x`, whoever made it:
+        `nowcaster.ensemble`, pysteps or a weather model. A pixel that is missing in a
+        member is missing in what is asked of all of them.
+
+    Raises
+    ------
+    ValueError
+        If a dimension is missing or there is more than one variable of ours.
+
+    Examples
+    --------
+    >>> values = np.array([0.0, 1.0, 5.0, 20.0], dtype="float32").reshape(4, 1, 1, 1)
+    >>> rain = xr.DataArray(values, dims=("member", "lead", "y", "x"), name="rain_rate")
+    >>> ensemble = Ensemble(rain.to_dataset())
+    >>> ensemble.probability("rain_rate >= 5 mm/h").values.ravel()
+    array([0.5], dtype=float32)
+    >>> ensemble.percentile(50).values.ravel()
+    array([1.], dtype=float32)
+    """
+
+    def __init__(self, dataset: xr.Dataset) -> None:
+        if not isinstance(dataset, xr.Dataset):
+            raise TypeError(
+                f"got a {type(dataset).__name__}, wanted an xarray Dataset; write "
+                "array.to_dataset(name='rain_rate')"
+            )
+        names = [str(n) for n in dataset.data_vars if "member" in dataset[n].dims]
+        if len(names) != 1 or names[0] not in VARIABLES:
+            raise ValueError(
+                f"got {', '.join(names) or 'no variable'} with a dimension 'member', "
+                f"wanted one of {', '.join(VARIABLES)}; select or rename it"
+            )
+        wanted = {"member", "lead", "y", "x"}
+        dims = set(map(str, dataset[names[0]].dims))
+        if dims != wanted:
+            raise ValueError(
+                f"{names[0]!r} has dimensions {tuple(dataset[names[0]].dims)}, wanted "
+                "member, lead, y and x; rename or expand them"
+            )
+        self.variable = names[0]
+        self.dataset = dataset.transpose("member", "lead", "y", "x", ...)
+
+    @property
+    def members(self) -> int:
+        """How many members there are."""
+        return int(self.dataset.sizes["member"])
+
+    @property
+    def values(self) -> xr.DataArray:
+        """The members, with the dimensions (member, lead, y, x)."""
+        return self.dataset[self.variable]
+
+    def __repr__(self) -> str:
+        sizes = self.dataset.sizes
+        return (
+            f"<Ensemble of {self.members} members: {self.variable}, {sizes['lead']} "
+            f"leads on {sizes['y']} x {sizes['x']} pixels>"
+        )
+
+    def mean(self) -> xr.DataArray:
+        """Mean of the members, in the variable's units."""
+        return self._of_all(self.values.mean("member", skipna=False, keep_attrs=True))
+
+    def spread(self) -> xr.DataArray:
+        """Standard deviation of the members (divisor M - 1), in the variable's units."""
+        if self.members < 2:
+            raise ValueError("one member has no spread, wanted 2 or more")
+        spread = self.values.std("member", ddof=1, skipna=False, keep_attrs=True)
+        return self._of_all(spread).assign_attrs(
+            long_name=f"ensemble standard deviation of {self._long_name}"
+        )
+
+    def probability(self, hazard: str | Hazard) -> xr.DataArray:
+        """
+        Share of the members in which a hazard occurs, by lead [1].
+
+        Parameters
+        ----------
+        hazard
+            Such as `"vil >= 12 kg m-2"`; an event is `value >= threshold`.
+        """
+        (hazard,) = check_hazards([hazard], self.variable)
+        share = hazard.occurs(self.values).mean("member", skipna=False)
+        attrs = {"units": "1", "long_name": "probability of the hazard"}
+        share = share.astype("float32").rename("probability")
+        return share.assign_coords(hazard=str(hazard)).assign_attrs(attrs)
+
+    def percentile(self, percentile: float) -> xr.DataArray:
+        """
+        A percentile of the members, by lead: the least member value that this share
+        of the members does not exceed.
+
+        Parameters
+        ----------
+        percentile
+            From 0 to 100.
+        """
+        (percentile,) = check_percentiles([percentile])
+        values = self.values.to_numpy()
+        chosen = np.sort(values, axis=0)[rank(percentile, self.members) - 1]
+        chosen = np.where(np.isnan(values).any(axis=0), np.nan, chosen)
+        like = self.values.isel(member=0, drop=True).copy(data=chosen)
+        return like.assign_coords(quantile=percentile / 100.0)
+
+    def footprint(
+        self, *hazards: str | Hazard, percentiles: Sequence[float] = PERCENTILES
+    ) -> Footprint:
+        """
+        What the storm may touch: probabilities, percentiles, mean and spread.
+
+        Parameters
+        ----------
+        hazards
+            One or more, such as `"vil >= 12 kg m-2"`.
+        percentiles
+            From 0 to 100.
+        """
+        found = check_hazards(hazards, self.variable)
+        made = stacked(self.values, found, percentiles=percentiles)
+        attrs = {**self.dataset.attrs, **made.dataset.attrs}
+        return Footprint(made.dataset.assign_attrs(attrs))
+
+    def verify(
+        self,
+        observed: xr.DataArray | xr.Dataset,
+        *,
+        thresholds: Sequence[float] | None = None,
+        scales: Sequence[int] = (1, 5, 17),
+    ) -> xr.Dataset:
+        """
+        Score the ensemble against what came.
+
+        Parameters
+        ----------
+        observed
+            The variable at the times of the leads, with the dimension `lead` or `time`.
+        thresholds
+            Of events, in the variable's units; the usual ones by default.
+        scales
+            Widths of the windows of the fractions skill score [pixels], odd.
+
+        Returns
+        -------
+        Dataset
+            Scores by lead, threshold and scale; CSI and the like of the ensemble mean.
+        """
+        truth = at_leads(observed, self.values, self.variable)
+        tally = Tally(self.variable, thresholds=thresholds, scales=scales)
+        tally.add({"ensemble": self.values}, truth)
+        return tally.dataset()
+
+    def plot(self):  # type: ignore[no-untyped-def]
+        """Draw the mean and three members at four lead times; returns the figure."""
+        from stormfusion import plot
+
+        count = min(3, self.members)
+        rows = {f"member {i}": self.values.isel(member=i) for i in range(count)}
+        return plot.strip({"mean": self.mean(), **rows})
+
+    @property
+    def _long_name(self) -> str:
+        return str(self.values.attrs.get("long_name", self.variable))
+
+    def _of_all(self, array: xr.DataArray) -> xr.DataArray:
+        return array.astype("float32").rename(self.variable)

@@ -1,0 +1,26 @@
+"""Losses that add: `MSE() + 0.1 * SSIM()`."""
+
+from stormfusion.losses.balance import balance
+from stormfusion.losses.base import Loss, Weighted, WeightedSum
+from stormfusion.losses.pixel import MAE, MSE
+from stormfusion.losses.structural import GDL, SSIM
+
+__all__ = [
+    "GDL",
+    "LOSSES",
+    "MAE",
+    "MSE",
+    "SSIM",
+    "Loss",
+    "Weighted",
+    "WeightedSum",
+    "balance",
+]
+
+LOSSES: dict[str, type[Loss]] = {
+    "mse": MSE,
+    "mae": MAE,
+    "ssim": SSIM,
+    "gdl": GDL,
+}
+"""The losses by the name that a recipe calls them; add your own."""

@@ -1,0 +1,19 @@
+"""Pictures of labelled arrays: maps, footprints, curves and films."""
+
+from stormfusion.plot.charts import reliability, scores, training
+from stormfusion.plot.films import animate
+from stormfusion.plot.maps import field
+from stormfusion.plot.panels import strip, triplet
+from stormfusion.plot.risks import footprint, probability
+
+__all__ = [
+    "animate",
+    "field",
+    "footprint",
+    "probability",
+    "reliability",
+    "scores",
+    "strip",
+    "training",
+    "triplet",
+]

@@ -1,0 +1,109 @@
+"""The paper the pictures are drawn on: figures, frames, titles, files."""
+
+import io
+import os
+import textwrap
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+INK = "#1f2933"
+FAINT = "#52606d"
+FRAME = "#9aa5b1"
+GRID = "#e4e7eb"
+
+
+def blank(width: float, height: float, *, layout: str = "constrained") -> "Figure":
+    """Make a figure that pyplot does not know; notebooks show it as a PNG."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(
+        figsize=(width, height),
+        dpi=100,
+        layout=layout,  # type: ignore[arg-type]
+        facecolor="white",
+    )
+    vars(figure)["_repr_png_"] = partial(_png, figure)
+    return figure
+
+
+def finish(figure: "Figure", *, path: str | os.PathLike[str] | None) -> "Figure":
+    """Save the figure if a path is given, and hand it back."""
+    if path is not None:
+        with replacing(Path(path)) as temporary:
+            figure.savefig(temporary, dpi=150)
+    return figure
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Write to a temporary name beside `path`, renamed only if all went well."""
+    if not path.parent.is_dir():
+        raise FileNotFoundError(
+            f"no folder {str(path.parent)!r} to write {path.name!r} into; make it first"
+        )
+    temporary = path.with_name(f".{path.stem}.{uuid.uuid4().hex[:8]}{path.suffix}")
+    try:
+        yield temporary
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def style(ax: "Axes", *, grid: bool = False) -> None:
+    """Give axes their thin frame and quiet ticks."""
+    ax.set_facecolor("white")
+    ax.tick_params(labelsize=9, labelcolor=FAINT, color=FRAME, width=0.6, length=3)
+    ax.xaxis.label.set(fontsize=10, color=INK)
+    ax.yaxis.label.set(fontsize=10, color=INK)
+    ax.spines[:].set(edgecolor=FRAME, linewidth=0.6)
+    if grid:
+        ax.grid(visible=True, color=GRID, linewidth=0.8)
+        ax.set_axisbelow(True)
+        ax.spines[["top", "right"]].set_visible(False)
+
+
+def heading(ax: "Axes", title: str, *, width: float, size: float = 11.0) -> None:
+    """Title axes at their left; a long title wraps in `width` inches."""
+    text = wrapped(title, width=width, size=size)
+    ax.set_title(text, loc="left", fontsize=size, color=INK, pad=7)
+
+
+def headline(figure: "Figure", title: str | None) -> None:
+    """Title a whole figure; a long title wraps."""
+    if title:
+        text = wrapped(title, width=figure.get_figwidth() - 0.4, size=13.0)
+        figure.suptitle(text, fontsize=13, color=INK)
+
+
+def wrapped(text: str, *, width: float, size: float) -> str:
+    """Break a text into lines that fit `width` inches at a font size in points."""
+    columns = max(12, int(width * 72 / (0.54 * size)))
+    return "\n".join(textwrap.fill(line, columns) for line in text.splitlines())
+
+
+def note(ax: "Axes", text: str, *, size: float = 10.0) -> None:
+    """Write a remark in the middle of axes that have nothing to show."""
+    ax.text(
+        0.5,
+        0.5,
+        text,
+        transform=ax.transAxes,
+        ha="center",
+        va="center",
+        fontsize=size,
+        color=FAINT,
+    )
+
+
+def _png(figure: "Figure") -> bytes:
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=figure.dpi)
+    return buffer.getvalue()

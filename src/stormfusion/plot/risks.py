@@ -1,0 +1,244 @@
+"""Maps of risk: the probability of a hazard, and the footprint of a storm."""
+
+import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import xarray as xr
+
+from stormfusion.plot import canvas, coords, maps
+from stormfusion.plot.colors import probabilities
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.colors import Colormap
+    from matplotlib.figure import Figure
+
+
+def probability(
+    array: xr.DataArray,
+    *,
+    ax: "Axes | None" = None,
+    contours: Sequence[float] = (0.1, 0.3, 0.5, 0.7, 0.9),
+    cmap: "str | Colormap" = "safe",
+    title: str | None = None,
+    colorbar: bool = True,
+) -> "Figure":
+    """
+    Draw a map of probabilities with labelled contours.
+
+    Probabilities below one percent stay bare; missing ones are light grey.
+
+    Parameters
+    ----------
+    array
+        Probabilities between 0 and 1, with dims `y` and `x`.
+    ax
+        Axes to draw into. A new figure if none are given.
+    contours
+        Probabilities of the lines. None are drawn if it is empty.
+    cmap
+        `"safe"`, or any matplotlib colormap.
+    title
+        A title. If none is given, the hazard of the array (its attribute or coordinate
+        `hazard`) and its time.
+    colorbar
+        Whether to draw the colour bar.
+
+    Returns
+    -------
+    Figure
+        The figure; its map is `figure.axes[0]`.
+
+    Examples
+    --------
+    >>> import stormfusion.plot as plot
+    >>> risk = xr.DataArray(
+    ...     [[0.0, 0.2], [0.6, 1.0]], dims=("y", "x"), attrs={"hazard": "vil >= 12"}
+    ... )
+    >>> plot.probability(risk).axes[0].get_title(loc="left")
+    'vil ≥ 12'
+    """
+    array = _probabilities(array)
+    brush = probabilities(cmap)
+    figure, ax = maps.place(array, ax, bar=colorbar)
+    image = maps.draw(ax, array, brush)
+    _contours(ax, array, contours)
+    if colorbar:
+        maps.bar(ax, image, brush, label="probability", missing=maps.has_missing(array))
+    known = (_hazard(array), coords.moment(array))
+    maps.entitle(ax, ", ".join(filter(None, known)) if title is None else title)
+    return figure
+
+
+def footprint(
+    dataset: xr.Dataset,
+    *,
+    quantile: float = 0.9,
+    cmap: "str | Colormap" = "standard",
+    title: str | None = None,
+    path: str | os.PathLike[str] | None = None,
+) -> "Figure":
+    """
+    Draw what a storm may touch: each hazard's probability, and a percentile.
+
+    The maps are those of the whole window (`window_probability`,
+    `window_percentile`); where the dataset holds only lead times (`probability`,
+    `percentile`), the last one is drawn and named.
+
+    Parameters
+    ----------
+    dataset
+        A footprint, such as `Footprint.dataset`. Of the four variables one is enough.
+    quantile
+        The percentile to draw, between 0 and 1; the nearest one at hand is taken.
+    cmap
+        Colours of the percentile, as in `field`.
+    title
+        A title. If none is given, the start and the length of the forecast.
+    path
+        Where to save the picture, if anywhere.
+
+    Returns
+    -------
+    Figure
+        The figure, one panel for each hazard and one for the percentile.
+
+    Examples
+    --------
+    >>> import stormfusion.plot as plot
+    >>> dataset = xr.Dataset(
+    ...     {"window_probability": (("hazard", "y", "x"), [[[0.0, 0.5], [0.9, 1.0]]])},
+    ...     coords={"hazard": ["vil >= 12 kg m-2"]},
+    ... )
+    >>> plot.footprint(dataset).axes[0].get_title(loc="left")
+    'vil ≥ 12 kg m-2'
+    """
+    risks = _risks(dataset)
+    percentile = _percentile(dataset, quantile)
+    shown = risks if percentile is None else [*risks, coords.frame(percentile)]
+    count = len(shown)
+    if not count:
+        raise ValueError(
+            "a footprint holds probability or percentile, of a lead or of the window "
+            f"(window_probability), but this dataset {sorted(map(str, dataset))}; "
+            "make it with Ensemble.footprint"
+        )
+    columns = 2 if count == 4 else min(count, 3)
+    rows = -(-count // columns)
+    wide, high = maps.panel(coords.ratio(shown[0]), largest=3.8)
+    figure = canvas.blank(
+        columns * (wide + 0.75) + 1.6, rows * (high + 0.75) + 0.6, layout="compressed"
+    )
+    grid = figure.subplots(rows, columns, squeeze=False).ravel()
+    for spare in grid[count:]:
+        spare.set_visible(False)
+    brush = probabilities("safe")
+    for ax, risk in zip(grid, risks, strict=False):
+        image = maps.draw(ax, risk, brush)
+        _contours(ax, risk, (0.1, 0.5, 0.9))
+        words = ", ".join(filter(None, (_hazard(risk), coords.moment(risk))))
+        canvas.heading(ax, words or "probability", width=wide)
+        if risk is risks[-1]:
+            missing = any(maps.has_missing(risk) for risk in risks)
+            maps.bar(
+                ax, image, brush, label="probability", missing=missing, height=high
+            )
+    if percentile is not None:
+        maps.field(shown[-1], ax=grid[len(risks)], cmap=cmap, title=_share(percentile))
+    for index, ax in enumerate(grid[:count]):
+        if index % columns:
+            ax.set_ylabel("")
+        if index + columns < count:
+            ax.set_xlabel("")
+    canvas.headline(figure, _window(dataset) if title is None else title)
+    return canvas.finish(figure, path=path)
+
+
+def _hazard(array: xr.DataArray) -> str:
+    """Name the hazard of a probability, as its attributes or coordinates tell it."""
+    name = array.attrs.get("hazard")
+    if name is None and "hazard" in array.coords and array["hazard"].ndim == 0:
+        name = array["hazard"].item()
+    words = "" if name is None else str(name)
+    return words.replace(">=", "≥").replace("<=", "≤").replace("_", " ")
+
+
+def _probabilities(given: Any) -> xr.DataArray:
+    array = coords.frame(given)
+    values = array.values[np.isfinite(array.values)]
+    if values.size and (values.min() < -1e-6 or values.max() > 1 + 1e-6):
+        raise ValueError(
+            f"probabilities lie between 0 and 1, but these reach from "
+            f"{values.min():g} to {values.max():g}; divide percentages by 100"
+        )
+    return array
+
+
+def _contours(ax: "Axes", array: xr.DataArray, contours: Sequence[float]) -> None:
+    from matplotlib.patheffects import withStroke
+
+    values = np.ma.masked_invalid(array.values)
+    if min(array.shape) < 2 or not values.count():
+        return
+    levels = [c for c in sorted(contours) if values.min() < c < values.max()]
+    if not levels:
+        return
+    x, y = coords.axis(array, "x").values, coords.axis(array, "y").values
+    lines = ax.contour(x, y, values, levels, colors=canvas.INK, linewidths=0.8)
+    texts = ax.clabel(lines, inline=False, fmt=lambda level: f"{level:.0%}", fontsize=8)
+    (left, right), (bottom, top) = sorted(ax.get_xlim()), sorted(ax.get_ylim())
+    for text in texts:
+        text.set_path_effects([withStroke(linewidth=2.6, foreground="white")])
+        across, up = text.get_position()
+        depth = (across - left) / (right - left), (up - bottom) / (top - bottom)
+        text.set_visible(all(0.04 < part < 0.96 for part in depth))
+
+
+def _risks(dataset: xr.Dataset) -> list[xr.DataArray]:
+    risk = _windowed(dataset, "probability")
+    if risk is None:
+        return []
+    if "hazard" not in risk.dims:
+        return [_probabilities(risk)]
+    return [_probabilities(risk.isel(hazard=i)) for i in range(risk.sizes["hazard"])]
+
+
+def _percentile(dataset: xr.Dataset, quantile: float) -> xr.DataArray | None:
+    array = _windowed(dataset, "percentile")
+    if array is None:
+        return None
+    # the table is that of the variable whose percentile it is
+    array = array.rename(dataset.attrs.get("variable", array.name))
+    if "quantile" not in array.dims:
+        return array
+    known = np.asarray(array["quantile"].values, dtype=float)
+    known = known / 100 if known.max() > 1 else known
+    return array.isel(quantile=int(np.abs(known - quantile).argmin()))
+
+
+def _windowed(dataset: xr.Dataset, name: str) -> xr.DataArray | None:
+    if f"window_{name}" in dataset:
+        return dataset[f"window_{name}"]
+    if name in dataset:
+        return coords.at_lead(dataset[name], None, role=name)
+    return None
+
+
+def _share(array: xr.DataArray) -> str:
+    if "quantile" not in array.coords:
+        return "percentile"
+    share = float(array["quantile"])
+    percent = share * 100 if share <= 1 else share
+    moment = coords.moment(array)
+    return f"{percent:g}th percentile" + (f", {moment}" if moment else "")
+
+
+def _window(dataset: xr.Dataset) -> str:
+    parts = ["Footprint"]
+    if "lead" in dataset.coords:
+        parts.append(f"of the next {coords.minutes(dataset['lead']).max():g} min")
+    if "reference_time" in dataset.coords and dataset["reference_time"].ndim == 0:
+        parts.append(f"from {coords.clock(dataset['reference_time'].values)}")
+    return " ".join(parts)

@@ -1,0 +1,82 @@
+"""Scores of forecasts: labelled, pooled, and right about ties and missing data."""
+
+from stormfusion.verification.categorical import (
+    bias,
+    csi,
+    ets,
+    far,
+    hss,
+    pod,
+    pofd,
+    pss,
+    success_ratio,
+)
+from stormfusion.verification.continuous import (
+    correlation,
+    error_scores,
+    error_sums,
+    mae,
+    mean_error,
+    mse,
+    rmse,
+)
+from stormfusion.verification.counts import (
+    CATEGORICAL,
+    categorical_scores,
+    contingency,
+)
+from stormfusion.verification.pairs import merge
+from stormfusion.verification.probabilistic import (
+    crps,
+    crps_score,
+    crps_sums,
+    rank_histogram,
+    spread_skill,
+)
+from stormfusion.verification.probability import (
+    brier,
+    brier_sums,
+    reliability,
+    reliability_scores,
+    reliability_sums,
+)
+from stormfusion.verification.report import THRESHOLDS, Tally
+from stormfusion.verification.spatial import fss, fss_score, fss_sums
+
+__all__ = [
+    "CATEGORICAL",
+    "THRESHOLDS",
+    "Tally",
+    "bias",
+    "brier",
+    "brier_sums",
+    "categorical_scores",
+    "contingency",
+    "correlation",
+    "crps",
+    "crps_score",
+    "crps_sums",
+    "csi",
+    "error_scores",
+    "error_sums",
+    "ets",
+    "far",
+    "fss",
+    "fss_score",
+    "fss_sums",
+    "hss",
+    "mae",
+    "mean_error",
+    "merge",
+    "mse",
+    "pod",
+    "pofd",
+    "pss",
+    "rank_histogram",
+    "reliability",
+    "reliability_scores",
+    "reliability_sums",
+    "rmse",
+    "spread_skill",
+    "success_ratio",
+]

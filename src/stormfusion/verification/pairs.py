@@ -1,0 +1,251 @@
+"""Forecasts beside observations: checks before a score, and sums that add."""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+
+from stormfusion.errors import GridMismatchError
+from stormfusion.units import conversion
+
+Thresholds: TypeAlias = float | Sequence[float] | npt.NDArray[Any] | xr.DataArray
+Dims: TypeAlias = str | Iterable[str] | None
+
+
+def pair(
+    forecast: xr.DataArray, observed: xr.DataArray, *, members: bool = False
+) -> tuple[xr.DataArray, xr.DataArray]:
+    """
+    Forecast and observed, checked to lie on one grid and freed of other labels.
+
+    Fields of other sizes or at other places are refused: xarray would score what
+    remains of them without a word.
+
+    Parameters
+    ----------
+    forecast
+        The forecast, with a dimension `member` only where `members` allows it.
+    observed
+        The observations, with the dimensions of the forecast but `member`.
+    members
+        Whether the forecast may be an ensemble.
+
+    Returns
+    -------
+    tuple of DataArray
+        Both in the order of dimensions of `observed`, members first, with index
+        coordinates only.
+
+    Examples
+    --------
+    >>> rain = xr.DataArray([0.0, 1.0], dims="x", coords={"x": [0.5, 1.5]})
+    >>> pair(rain, rain.assign_coords(x=[1.5, 2.5]))
+    Traceback (most recent call last):
+    ...
+    stormfusion.errors.GridMismatchError: forecast and observed lie at other places ...
+    """
+    for name, array in (("forecast", forecast), ("observed", observed)):
+        if not isinstance(array, xr.DataArray):
+            raise TypeError(
+                f"{name} is a {type(array).__name__}, not a DataArray; pass one "
+                "variable with named dimensions, such as dataset['vil']"
+            )
+    if "member" in forecast.dims and not members:
+        raise ValueError(
+            "forecast has a dimension 'member', but this score is of one forecast; "
+            "take forecast.mean('member'), or a score of ensembles such as crps"
+        )
+    dims = [dim for dim in forecast.dims if dim != "member"]
+    if set(dims) != set(observed.dims):
+        raise ValueError(
+            f"forecast has the dimensions {tuple(dims)} and observed "
+            f"{observed.dims}; give both the same, such as ('lead', 'y', 'x')"
+        )
+    _check_units(forecast, observed)
+    labels = {}
+    for dim in observed.dims:
+        _check_places(forecast, observed, str(dim))
+        source = observed if dim in observed.indexes else forecast
+        if dim in source.indexes:
+            labels[dim] = source[dim].reset_coords(drop=True)
+    order = [*(["member"] if "member" in forecast.dims else []), *observed.dims]
+    bare = [
+        array.reset_coords(drop=True).drop_vars(labels, errors="ignore")
+        for array in (forecast.transpose(*order), observed)
+    ]
+    return bare[0].assign_coords(labels), bare[1].assign_coords(labels)
+
+
+def _check_units(forecast: xr.DataArray, observed: xr.DataArray) -> None:
+    f, o = forecast.attrs.get("units"), observed.attrs.get("units")
+    if f is None or o is None or f == o or conversion(f, o) == (1.0, 0.0):
+        return
+    raise ValueError(
+        f"forecast is in {f!r} and observed in {o!r}; bring one to the units of the "
+        "other with stormfusion.units.convert"
+    )
+
+
+def _check_places(forecast: xr.DataArray, observed: xr.DataArray, dim: str) -> None:
+    if forecast.sizes[dim] != observed.sizes[dim]:
+        raise GridMismatchError(
+            f"forecast and observed differ in {dim} ({forecast.sizes[dim]} and "
+            f"{observed.sizes[dim]} points); bring one to the grid of the other, such "
+            "as with .coarsen or .interp_like"
+        )
+    if dim not in forecast.indexes or dim not in observed.indexes:
+        return
+    f, o = forecast[dim].values, observed[dim].values
+    if "f" in (f.dtype.kind, o.dtype.kind):
+        spacing = np.abs(np.diff(o)).min() if o.size > 1 else np.abs(o).max(initial=0)
+        same = np.allclose(f, o, rtol=0, atol=1e-3 * float(spacing))
+    else:
+        same = np.array_equal(f, o)
+    if not same:
+        raise GridMismatchError(
+            f"forecast and observed lie at other places in {dim} ({f[0]} to {f[-1]} "
+            f"and {o[0]} to {o[-1]}, {f.size} points each); bring one to the grid of "
+            "the other, such as with .sel, .sortby or .interp_like"
+        )
+
+
+def summed(observed: xr.DataArray, over: Dims) -> list[str]:
+    """
+    The dimensions that a score sums over: all but `lead`, or those named.
+
+    Examples
+    --------
+    >>> summed(xr.DataArray(np.zeros((2, 3, 3)), dims=("lead", "y", "x")), None)
+    ['y', 'x']
+    """
+    dims = [str(dim) for dim in observed.dims]
+    if over is None:
+        return [dim for dim in dims if dim != "lead"]
+    named = [over] if isinstance(over, str) else list(over)
+    if unknown := [dim for dim in named if dim not in dims]:
+        raise ValueError(
+            f"cannot sum over {unknown}; the observations have the dimensions {dims}"
+        )
+    return named
+
+
+def per_threshold(
+    state: Callable[[float], xr.Dataset], threshold: Thresholds, observed: xr.DataArray
+) -> xr.Dataset:
+    """
+    The sums for one threshold, or for several along the dimension `threshold`.
+
+    Examples
+    --------
+    >>> rain = xr.DataArray([1.0, 2.0], dims="x")
+    >>> wet = lambda t: xr.Dataset({"wet": (rain >= t).sum()})
+    >>> per_threshold(wet, [1, 2], rain).wet.sel(threshold=2).item()
+    1
+    """
+    values = np.asarray(threshold, dtype=np.float64)
+    unique = np.unique(values[np.isfinite(values)])
+    if values.ndim > 1 or values.size == 0 or unique.size != values.size:
+        raise ValueError(
+            f"threshold is {threshold!r}; give a finite number, or several that "
+            "differ, such as [3.5, 12]"
+        )
+    attrs = {"long_name": "threshold, reached where value >= threshold"}
+    if "units" in observed.attrs:
+        attrs["units"] = observed.attrs["units"]
+    if values.ndim == 0:
+        label = xr.DataArray(values, attrs=attrs)
+        return state(float(values)).assign_coords(threshold=label)
+    labels = xr.DataArray(values, dims="threshold", name="threshold", attrs=attrs)
+    states = [state(float(value)) for value in values]
+    joined = xr.concat(
+        states, dim="threshold", coords="minimal", compat="override", join="exact"
+    )
+    return joined.assign_coords(threshold=labels).transpose(..., "threshold")
+
+
+def merge(*states: xr.Dataset) -> xr.Dataset:
+    """
+    Add states: the result is the state of all their cases together.
+
+    Parameters
+    ----------
+    states
+        Sums of one kind, with equal coordinates. Zero, as `xr.zeros_like(state)`, is
+        the state of no case at all.
+
+    Returns
+    -------
+    Dataset
+        Their sum, with the attributes of the first.
+
+    Examples
+    --------
+    >>> merge(xr.Dataset({"hits": 2}), xr.Dataset({"hits": 3})).hits.item()
+    5
+    """
+    if not states:
+        raise ValueError("got no state to merge; pass one or more")
+    total, *others = states
+    for state in others:
+        if set(state.data_vars) != set(total.data_vars):
+            raise ValueError(
+                f"cannot merge states of {list(total.data_vars)} and of "
+                f"{list(state.data_vars)}; merge states of one kind"
+            )
+        try:
+            xr.align(total, state, join="exact")
+        except ValueError as error:
+            raise ValueError(
+                "cannot merge states whose coordinates differ; give each the same "
+                f"leads, thresholds and scales ({error})"
+            ) from error
+        sums = {name: total[name] + state[name] for name in total.data_vars}
+        attrs = {name: total[name].attrs for name in sums}
+        total = total.assign({k: v.assign_attrs(attrs[k]) for k, v in sums.items()})
+    return total
+
+
+def ratio(part: xr.DataArray, whole: xr.DataArray) -> xr.DataArray:
+    """
+    Divide without a warning: 0/0 is NaN, for there is nothing to score.
+
+    Examples
+    --------
+    >>> ratio(xr.DataArray([1, 0]), xr.DataArray([2, 0])).values
+    array([0.5, nan])
+    """
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return part / whole
+
+
+def described(
+    score: xr.DataArray, long_name: str, units: str | None = "1"
+) -> xr.DataArray:
+    """
+    A score that says what it is.
+
+    Examples
+    --------
+    >>> described(xr.DataArray(0.5), "critical success index").attrs["units"]
+    '1'
+    """
+    score = score.rename(None)
+    score.attrs = {"long_name": long_name} | ({"units": units} if units else {})
+    return score
+
+
+def error_units(units: str | None, *, squared: bool = False) -> str | None:
+    """
+    The units of a difference, or of its square.
+
+    Examples
+    --------
+    >>> error_units("kg m-2", squared=True), error_units("degC")
+    ('(kg m-2)^2', 'K')
+    """
+    if units is None or units == "1":
+        return units
+    units = "K" if units in ("degC", "celsius", "Celsius") else units
+    return f"({units})^2" if squared else units

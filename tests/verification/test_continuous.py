@@ -1,0 +1,120 @@
+import numpy as np
+import pytest
+import xarray as xr
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from stormfusion.verification import (
+    correlation,
+    error_scores,
+    error_sums,
+    mae,
+    mean_error,
+    merge,
+    mse,
+    rmse,
+)
+
+
+def line(values, **attrs):
+    return xr.DataArray(np.asarray(values), dims="x", attrs=attrs)
+
+
+def test_by_hand():
+    forecast, observed = line([1.0, 5.0, 2.0]), line([2.0, 2.0, 4.0])
+    assert mse(forecast, observed).item() == pytest.approx(14 / 3)
+    assert rmse(forecast, observed).item() == pytest.approx((14 / 3) ** 0.5)
+    assert mae(forecast, observed).item() == 2
+    assert mean_error(forecast, observed).item() == 0
+    assert mean_error(forecast + 1, observed).item() == 1
+    expected = np.corrcoef(forecast, observed)[0, 1]
+    assert correlation(forecast, observed).item() == pytest.approx(expected)
+
+
+def test_missing_pairs_are_not_counted():
+    forecast = line([1.0, np.nan, 3.0, np.nan])
+    observed = line([2.0, 5.0, np.nan, np.nan])
+    assert mse(forecast, observed).item() == 1
+    assert error_sums(forecast, observed).pairs.item() == 1
+
+
+def test_nothing_is_nan_without_a_warning():
+    nothing = line([np.nan, np.nan])
+    for score in (mse, rmse, mae, mean_error, correlation):
+        assert np.isnan(score(nothing, nothing))
+
+
+def test_bytes_do_not_wrap_around():
+    forecast = line(np.array([0, 255], np.uint8))
+    assert mean_error(forecast, line(np.array([1, 0], np.uint8))).item() == 127
+    assert mse(forecast, line(np.array([255, 0], np.uint8))).item() == 255**2
+
+
+def test_sums_are_in_double_precision():
+    n = 200_000
+    forecast = line(np.full(n, 0.1, np.float32))
+    sums = error_sums(forecast, 0 * forecast)
+    assert sums.error.item() == pytest.approx(n * float(np.float32(0.1)), rel=1e-12)
+
+
+def test_the_correlation_of_a_constant_is_nan():
+    varying = line([1.0, 2.0, 4.0])
+    for constant in (0.1, 0.0, 273.15, 1e-9):
+        assert np.isnan(correlation(line([constant] * 3), varying))
+        assert np.isnan(correlation(varying, line([constant] * 3)))
+
+
+def test_the_correlation_of_kelvin():
+    rng = np.random.default_rng(0)
+    f, o = rng.normal(270, 0.5, (2, 1000))
+    expected = np.corrcoef(f, o)[0, 1]
+    assert correlation(line(f), line(o)).item() == pytest.approx(expected, abs=1e-7)
+    assert correlation(line(f), line(-f)).item() == pytest.approx(-1)
+
+
+@pytest.mark.parametrize(
+    ("units", "plain", "squared"),
+    [
+        ("kg m-2", "kg m-2", "(kg m-2)^2"),
+        ("degC", "K", "(K)^2"),
+        ("1", "1", "1"),
+    ],
+)
+def test_units(units, plain, squared):
+    observed = line([1.0], units=units)
+    assert mae(observed, observed).attrs["units"] == plain
+    assert mse(observed, observed).attrs["units"] == squared
+    assert mse(observed, observed).attrs["long_name"] == "mean squared error"
+    assert "units" not in mae(line([1.0]), line([1.0])).attrs
+
+
+SAMPLES = hnp.arrays(
+    np.float32,
+    st.tuples(st.just(2), st.integers(0, 20)),
+    elements=st.one_of(st.just(np.nan), st.integers(-100, 100)),
+)
+
+
+@given(SAMPLES, SAMPLES)
+def test_sums_add_like_concatenated_fields(first, second):
+    def sums(sample):
+        return error_sums(line(sample[0]), line(sample[1]))
+
+    whole = sums(np.concatenate([first, second], axis=1))
+    xr.testing.assert_identical(merge(sums(first), sums(second)), whole)
+
+
+@given(SAMPLES)
+def test_missing_pairs_are_as_dropped(sample):
+    kept = sample[:, ~np.isnan(sample).any(axis=0)]
+    sums = error_sums(line(sample[0]), line(sample[1]))
+    xr.testing.assert_identical(sums, error_sums(line(kept[0]), line(kept[1])))
+
+
+@given(SAMPLES)
+def test_a_perfect_forecast(sample):
+    scores = error_scores(error_sums(line(sample[0]), line(sample[0])))
+    for name in ("mse", "rmse", "mae", "mean_error"):
+        assert np.isnan(scores[name]) or scores[name] == 0
+    assert np.isnan(scores.correlation) or scores.correlation == pytest.approx(1)
