@@ -4,11 +4,13 @@ from dataclasses import FrozenInstanceError
 import numpy as np
 import pytest
 import xarray as xr
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stormfusion.hazards import Hazard
 from stormfusion.units import VARIABLES, vil_from_bytes
+
+FEW = settings(max_examples=100, deadline=None)
 
 
 @pytest.mark.parametrize(
@@ -34,6 +36,7 @@ def test_reads_and_writes(text, canonical):
     assert Hazard.parse(str(hazard)) == hazard
 
 
+@FEW
 @given(
     st.sampled_from(sorted(VARIABLES)),
     st.floats(allow_nan=False, allow_infinity=False),
@@ -44,6 +47,7 @@ def test_round_trip(variable, threshold):
     assert Hazard.parse(str(hazard)) == hazard
 
 
+@FEW
 @given(st.text())
 def test_any_text_is_read_or_refused(text):
     with contextlib.suppress(ValueError):

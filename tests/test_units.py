@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import xarray as xr
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stormfusion.units import (
@@ -16,6 +16,8 @@ from stormfusion.units import (
     vil_to_bytes,
     vil_to_code,
 )
+
+FEW = settings(max_examples=100, deadline=None)
 
 BYTES = np.arange(256, dtype=np.uint8)
 
@@ -78,6 +80,7 @@ def test_code_and_bytes_agree_on_whole_numbers(dtype):
     np.testing.assert_array_equal(vil.astype(np.float32), vil_from_bytes(BYTES[:255]))
 
 
+@FEW
 @given(st.floats(0, 79.26))
 def test_code_inverts(vil):
     there = vil_to_code(np.array([vil]))
@@ -136,6 +139,7 @@ def test_no_echo_is_no_rain():
     np.testing.assert_array_equal(back, [-32, -32, -32, np.nan])
 
 
+@FEW
 @given(st.floats(0.01, 300), st.floats(1, 500), st.floats(1, 2))
 def test_rain_and_reflectivity_invert(rate, a, b):
     there = rain_rate_to_reflectivity(np.array([rate]), a=a, b=b, dry=-60)
@@ -193,9 +197,7 @@ def test_units_that_do_not_fit_are_both_named(units, to):
         conversion(units, to)
 
 
-@pytest.mark.parametrize(
-    "units", ["parrots", "mm h^", "()", "1 2", "mm/5min"]
-)
+@pytest.mark.parametrize("units", ["parrots", "mm h^", "()", "1 2", "mm/5min"])
 def test_unknown_units_say_how_to_write_them(units):
     with pytest.raises(ValueError, match="as in CF"):
         conversion(units, "mm")

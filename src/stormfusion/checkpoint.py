@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-import torch
 from torch import Tensor
 
 from stormfusion.errors import CheckpointError
@@ -96,24 +95,3 @@ def load(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
             f"{FORMAT}; install a later stormfusion"
         )
     return tensors, header
-
-
-def flatten(state: Mapping[str, Any], prefix: str) -> dict[str, Tensor]:
-    """The tensors of a nested optimizer state, each under one name."""
-    return {
-        f"{prefix}{number}.{name}": torch.as_tensor(value)
-        for number, slots in state["state"].items()
-        for name, value in slots.items()
-    }
-
-
-def unflatten(
-    tensors: Mapping[str, Tensor], prefix: str
-) -> dict[int, dict[str, Tensor]]:
-    """The nested optimizer state of such names."""
-    state: dict[int, dict[str, Tensor]] = {}
-    for name, value in tensors.items():
-        if name.startswith(prefix):
-            number, slot = name.removeprefix(prefix).split(".", 1)
-            state.setdefault(int(number), {})[slot] = value
-    return state

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import xarray as xr
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -15,6 +15,8 @@ from stormfusion.verification import (
     mse,
     rmse,
 )
+
+FEW = settings(max_examples=25, deadline=None)
 
 
 def line(values, **attrs):
@@ -96,6 +98,7 @@ SAMPLES = hnp.arrays(
 )
 
 
+@FEW
 @given(SAMPLES, SAMPLES)
 def test_sums_add_like_concatenated_fields(first, second):
     def sums(sample):
@@ -105,6 +108,7 @@ def test_sums_add_like_concatenated_fields(first, second):
     xr.testing.assert_identical(merge(sums(first), sums(second)), whole)
 
 
+@FEW
 @given(SAMPLES)
 def test_missing_pairs_are_as_dropped(sample):
     kept = sample[:, ~np.isnan(sample).any(axis=0)]
@@ -112,6 +116,7 @@ def test_missing_pairs_are_as_dropped(sample):
     xr.testing.assert_identical(sums, error_sums(line(kept[0]), line(kept[1])))
 
 
+@FEW
 @given(SAMPLES)
 def test_a_perfect_forecast(sample):
     scores = error_scores(error_sums(line(sample[0]), line(sample[0])))

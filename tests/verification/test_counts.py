@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import xarray as xr
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -13,6 +13,8 @@ from stormfusion.verification import (
     contingency,
     merge,
 )
+
+FEW = settings(max_examples=25, deadline=None)
 
 COUNTS = ("hits", "misses", "false_alarms", "correct_negatives")
 
@@ -149,6 +151,7 @@ SAMPLES = hnp.arrays(
 )
 
 
+@FEW
 @given(SAMPLES, SAMPLES)
 def test_tables_add_like_concatenated_fields(first, second):
     def count(sample):
@@ -159,12 +162,14 @@ def test_tables_add_like_concatenated_fields(first, second):
     xr.testing.assert_identical(merge(count(first), count(second)), whole)
 
 
+@FEW
 @given(SAMPLES)
 def test_missing_pairs_are_as_dropped(sample):
     kept = sample[:, ~np.isnan(sample).any(axis=0)]
     assert counted(*sample, 1.5) == counted(*kept, 1.5)
 
 
+@FEW
 @given(SAMPLES)
 def test_ranges_and_the_perfect_forecast(sample):
     counts = table(*counted(*sample, 1.5))

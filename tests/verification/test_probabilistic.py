@@ -2,7 +2,7 @@ import numpy as np
 import properscoring
 import pytest
 import xarray as xr
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -16,6 +16,8 @@ from stormfusion.verification import (
     spread_skill,
 )
 from stormfusion.verification import probabilistic as module
+
+FEW = settings(max_examples=25, deadline=None)
 
 
 def line(values):
@@ -138,6 +140,7 @@ SAMPLES = hnp.arrays(
 )
 
 
+@FEW
 @given(SAMPLES, SAMPLES)
 def test_sums_add_like_concatenated_fields(first, second):
     def sums(sample):
@@ -150,6 +153,7 @@ def test_sums_add_like_concatenated_fields(first, second):
     xr.testing.assert_allclose(crps_score(both), crps_score(whole))
 
 
+@FEW
 @given(SAMPLES, st.permutations([1, 2, 3]))
 def test_order_of_members_does_not_matter(sample, order):
     x, shuffled, y = members(sample[1:]), members(sample[order]), line(sample[0])
@@ -158,6 +162,7 @@ def test_order_of_members_does_not_matter(sample, order):
     xr.testing.assert_identical(rank_histogram(x, y), rank_histogram(shuffled, y))
 
 
+@FEW
 @given(SAMPLES)
 def test_crps_is_never_negative(sample):
     x, y = members(sample[1:]), line(sample[0])
@@ -166,6 +171,7 @@ def test_crps_is_never_negative(sample):
         assert score.fillna(0).values.min(initial=0) >= -1e-12
 
 
+@FEW
 @given(SAMPLES)
 def test_missing_pairs_are_as_dropped(sample):
     kept = sample[:, ~np.isnan(sample).any(axis=0)]

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import xarray as xr
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -13,6 +13,8 @@ from stormfusion.verification import (
     reliability_scores,
     reliability_sums,
 )
+
+FEW = settings(max_examples=25, deadline=None)
 
 
 def line(values):
@@ -124,6 +126,7 @@ def events(sample):
     return line(sample[0]), line(np.where(np.isnan(sample[1]), np.nan, sample[1] > 0.3))
 
 
+@FEW
 @given(SAMPLES, SAMPLES)
 def test_sums_add_like_concatenated_fields(first, second):
     whole = np.concatenate([first, second], axis=1)
@@ -132,6 +135,7 @@ def test_sums_add_like_concatenated_fields(first, second):
         xr.testing.assert_allclose(both, sums(*events(whole)))
 
 
+@FEW
 @given(SAMPLES)
 def test_a_perfect_forecast(sample):
     _, o = events(sample)

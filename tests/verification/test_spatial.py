@@ -1,11 +1,13 @@
 import numpy as np
 import pytest
 import xarray as xr
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from stormfusion.verification import csi, fss, fss_score, fss_sums, merge
+
+FEW = settings(max_examples=25, deadline=None)
 
 SCALES = (1, 3, 5, 99)
 
@@ -39,6 +41,7 @@ EVENTS = hnp.arrays(
 )
 
 
+@FEW
 @given(EVENTS)
 def test_as_by_hand(sample):
     p, o = sample
@@ -51,6 +54,7 @@ def test_as_by_hand(sample):
         assert one.fss_denominator.item() == pytest.approx(denominator, abs=1e-9)
 
 
+@FEW
 @given(EVENTS)
 def test_at_the_scale_of_a_pixel_it_is_f1(sample):
     f, o = (field(s) for s in sample)
@@ -59,6 +63,7 @@ def test_at_the_scale_of_a_pixel_it_is_f1(sample):
     np.testing.assert_allclose(fss(f, o, threshold=1, scale=1), f1, atol=1e-12)
 
 
+@FEW
 @given(EVENTS)
 def test_symmetric_and_perfect(sample):
     f, o = (field(s) for s in sample)
@@ -70,6 +75,7 @@ def test_symmetric_and_perfect(sample):
     assert np.all(np.isnan(score) | ((score >= -1e-12) & (score <= 1)))
 
 
+@FEW
 @given(EVENTS)
 def test_sums_add_like_more_cases(sample):
     f, o = (field(s) for s in sample)

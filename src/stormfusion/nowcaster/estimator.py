@@ -1,0 +1,489 @@
+"""The nowcaster: fit, predict, ensemble, footprint, evaluate, save, load."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import pandas as pd
+import torch
+import xarray as xr
+from torch import nn
+
+from stormfusion import __version__, sampling, training
+from stormfusion.classical import Persistence
+from stormfusion.data import gridded
+from stormfusion.data.catalog import Catalog
+from stormfusion.data.event import Event
+from stormfusion.data.task import Task
+from stormfusion.ensemble import Ensemble
+from stormfusion.errors import CatalogError, NotFittedError
+from stormfusion.footprint import PERCENTILES, Accumulator, Footprint, check_hazards
+from stormfusion.hazards import Hazard
+from stormfusion.losses import MSE, Loss, WeightedSum
+from stormfusion.nn import NETWORKS, FromMotion, Network, parameter_count
+from stormfusion.nowcaster import files, fitting
+from stormfusion.nowcaster.fitting import Fitted
+from stormfusion.nowcaster.hindcast import Hindcaster
+from stormfusion.recipe import Recipe
+from stormfusion.sampling import Dressing, Forecast
+
+
+class Nowcaster:
+    """
+    A nowcast of the next hour, and an ensemble of possible futures.
+
+    Parameters
+    ----------
+    recipe
+        What to train and by what, such as `"unet+mse"`; or a network of your own,
+        with `loss`. `"persistence"` needs no training.
+    loss
+        The loss, where `recipe` is a network.
+    inputs, target
+        Variables it sees and the one it forecasts; by default the radar variable that
+        the catalog holds. Each input may have a grid of its own.
+    history, leads
+        Number of frames it sees and forecasts.
+    device
+        `"auto"`, `"cpu"`, `"cuda"`, `"mps"`.
+    seed
+        Of the weights, the training windows and the members.
+
+    Examples
+    --------
+    >>> from stormfusion import Catalog
+    >>> catalog = Catalog.synthetic(events=3, size=64)
+    >>> forecast = Nowcaster("persistence").predict(catalog[0])
+    >>> forecast.vil.dims, str(forecast.lead.values[0].astype("timedelta64[m]"))
+    (('lead', 'y', 'x'), '5 minutes')
+    """
+
+    def __init__(
+        self,
+        recipe: str | Recipe | Network | nn.Module,
+        *,
+        loss: Loss | WeightedSum | None = None,
+        inputs: Sequence[str] | None = None,
+        target: str | None = None,
+        history: int = 13,
+        leads: int = 12,
+        device: str = "auto",
+        seed: int = 0,
+    ) -> None:
+        if isinstance(inputs, str):
+            raise TypeError(
+                f"inputs is the text {inputs!r}, wanted a sequence of names; write "
+                f"inputs=({inputs!r},)"
+            )
+        if isinstance(recipe, str):
+            recipe = Recipe.parse(recipe)
+        self.recipe = recipe if isinstance(recipe, Recipe) else None
+        if isinstance(recipe, Recipe):
+            if loss is not None:
+                raise TypeError(
+                    f"recipe {str(recipe)!r} names its loss already; pass a network, "
+                    "such as UNet(), with loss="
+                )
+            classic = recipe.is_classic
+            self._network: Any = Persistence() if classic else recipe.network_spec()
+            self._loss = None if classic else recipe.loss()
+        else:
+            if not isinstance(recipe, nn.Module) and not hasattr(recipe, "build"):
+                raise TypeError(
+                    f"got a {type(recipe).__name__} as network, wanted a recipe such as "
+                    "'unet+mse', a description such as UNet(), or a torch module"
+                )
+            self._network = recipe
+            self._loss = WeightedSum.of(MSE() if loss is None else loss)
+        self.inputs = None if inputs is None else tuple(inputs)
+        self.target = target
+        self.history = history
+        self.leads = leads
+        self.device = training.best_device() if device == "auto" else device
+        self.seed = seed
+        self._fitted: Fitted | None = None
+
+    @property
+    def name(self) -> str:
+        """The recipe, or what stands for it where objects were given."""
+        if self.recipe is not None:
+            return str(self.recipe)
+        return f"{type(self._network).__name__.lower()}+{self._loss}"
+
+    @property
+    def log(self) -> pd.DataFrame:
+        """The training curves, a row for each epoch."""
+        return self._checked().log.copy()
+
+    @property
+    def task(self) -> Task:
+        """What the fitted model maps."""
+        return self._checked().task
+
+    @property
+    def network(self) -> nn.Module:
+        """The fitted torch module."""
+        return self._checked().network
+
+    def __repr__(self) -> str:
+        if self._fitted is None:
+            return f"<Nowcaster {self.name}, not fitted>"
+        count = parameter_count(self._fitted.network)
+        task = self._fitted.task
+        return (
+            f"<Nowcaster {self.name}, {count:,} parameters: {task.history} frames of "
+            f"{', '.join(task.inputs)} to {task.leads} of {task.target}>"
+        )
+
+    def fit(
+        self,
+        catalog: Catalog,
+        *,
+        validation: Catalog | None = None,
+        epochs: int | None = None,
+        time_limit: float | None = None,
+        batch_size: int = 8,
+        learning_rate: float = 1e-3,
+        resume: str | Path | None = None,
+        strict: bool = False,
+        progress: bool = True,
+    ) -> Self:
+        """
+        Train on a catalog.
+
+        Parameters
+        ----------
+        catalog
+            Events to learn from.
+        validation
+            Events to choose the best weights by and to measure the errors on; by
+            default the last 15 % of the catalog in time.
+        epochs
+            Passes, at most: 30 by default, or as many as `time_limit` allows.
+        time_limit
+            Seconds of training, at most.
+        batch_size
+            Windows in a step of the optimizer.
+        learning_rate
+            The highest, after the warm-up.
+        resume
+            A file that keeps the training after every epoch. If it is there, training
+            goes on from it.
+        strict
+            Stop at the first event that cannot be read, rather than skip it.
+        progress
+            Draw a progress bar.
+
+        Returns
+        -------
+        Nowcaster
+            Itself.
+
+        Raises
+        ------
+        CatalogError
+            If the catalog is empty, lacks a variable, or holds no window long enough.
+        GridMismatchError
+            If its grids differ in spacing.
+        """
+        if not len(catalog):
+            raise CatalogError("the catalog is empty, wanted events to learn from")
+        task = Task.infer(
+            list(catalog),
+            inputs=self.inputs,
+            target=self.target,
+            history=self.history,
+            leads=self.leads,
+        )
+        self._fitted = fitting.fit(
+            self._build(task),
+            self._loss,
+            catalog,
+            validation,
+            task,
+            fitting.Settings(
+                epochs, time_limit, batch_size, learning_rate, resume, strict, progress
+            ),
+            device=self.device,
+            seed=self.seed,
+            identity=self._identity(task),
+        )
+        return self
+
+    def predict(
+        self,
+        event: Event | xr.Dataset,
+        *,
+        reference_time: object | None = None,
+    ) -> xr.Dataset:
+        """
+        The deterministic nowcast.
+
+        Parameters
+        ----------
+        event
+            A storm, or a dataset with time, y and x.
+        reference_time
+            Time of the last frame to be seen; the last there is by default. No later
+            frame is read.
+
+        Returns
+        -------
+        Dataset
+            The target with the dimensions (lead, y, x), in its units; NaN where it was
+            missing in every frame seen.
+
+        Raises
+        ------
+        CatalogError
+            If there are too few unbroken frames, a variable is absent, or all is
+            missing.
+        GridMismatchError
+            If the spacing is not the model's.
+        """
+        made = self._forecast(event, reference_time)
+        return self._stamped(made.array().to_dataset())
+
+    def ensemble(
+        self,
+        event: Event | xr.Dataset,
+        *,
+        members: int = 20,
+        reference_time: object | None = None,
+        seed: int | None = None,
+    ) -> Ensemble:
+        """
+        An ensemble of possible futures: the nowcast, dressed in its past errors.
+
+        Parameters
+        ----------
+        event, reference_time
+            As in `predict`.
+        members
+            How many. Member 7 is the same however many are asked for.
+        seed
+            Another one gives other members; that of the nowcaster by default.
+        """
+        made = self._forecast(event, reference_time)
+        drawn = made.members(
+            self._dressing(members), range(members), seed=self._seed(seed)
+        )
+        array = made.label(np.stack(list(drawn)))
+        return Ensemble(self._stamped(array.to_dataset()))
+
+    def footprint(
+        self,
+        event: Event | xr.Dataset,
+        *hazards: str | Hazard,
+        members: int = 100,
+        percentiles: Sequence[float] = PERCENTILES,
+        reference_time: object | None = None,
+        seed: int | None = None,
+    ) -> Footprint:
+        """
+        The footprint of an ensemble, member by member: memory does not grow with them.
+
+        Parameters
+        ----------
+        event, reference_time
+            As in `predict`.
+        hazards
+            One or more, such as `"vil >= 12 kg m-2"`.
+        members, seed
+            As in `ensemble`.
+        percentiles
+            From 0 to 100.
+        """
+        made = self._forecast(event, reference_time)
+        found = check_hazards(hazards, made.task.target)
+        gathered = Accumulator(made.array(), found, percentiles=percentiles)
+        dressing = self._dressing(members)
+        for member in made.members(dressing, range(members), seed=self._seed(seed)):
+            gathered.add(member)
+        return Footprint(self._stamped(gathered.finish().dataset))
+
+    def evaluate(
+        self,
+        catalog: Catalog,
+        *,
+        thresholds: Sequence[float] | None = None,
+        scales: Sequence[int] = (1, 5, 17),
+        members: int = 10,
+        strict: bool = False,
+        progress: bool = True,
+    ) -> xr.Dataset:
+        """
+        Score hindcasts of a whole catalog, with persistence beside them.
+
+        Parameters
+        ----------
+        catalog
+            Events that were not learned from. Of each, every window is forecast whose
+            first lead follows the last lead of the one before.
+        thresholds
+            Of events, in the target's units; the usual ones by default.
+        scales
+            Widths of the windows of the fractions skill score [pixels], odd.
+        members
+            Members of the ensemble whose CRPS is given; 0 for none.
+        strict
+            Stop at the first event that cannot be read, rather than skip it.
+        progress
+            Draw a progress bar.
+
+        Returns
+        -------
+        Dataset
+            Scores by forecast (this one and persistence), lead, threshold and scale.
+            Counts are pooled over all pixels and windows before they are divided.
+        """
+        if not len(catalog):
+            raise CatalogError("the catalog is empty, wanted events to forecast")
+        task, network = self._ready(list(catalog))
+        hindcaster = Hindcaster(
+            self.name,
+            task,
+            network,
+            None if self._fitted is None else self._fitted.dressing,
+            self.device,
+            self.seed,
+            self._is_persistence,
+        )
+        tally = hindcaster.score(
+            catalog,
+            thresholds=thresholds,
+            scales=scales,
+            members=members,
+            strict=strict,
+            progress=progress,
+        )
+        return self._stamped(tally.dataset())
+
+    def save(self, path: str | Path) -> Path:
+        """
+        Write a checkpoint: safetensors with a JSON header, whole or not at all.
+
+        Parameters
+        ----------
+        path
+            Where to, such as `"storm.safetensors"`.
+        """
+        return files.write(path, self._checked(), self._identity(self.task))
+
+    @classmethod
+    def load(
+        cls,
+        path: str | Path,
+        *,
+        device: str = "auto",
+        network: Network | nn.Module | None = None,
+    ) -> "Nowcaster":
+        """
+        Read a checkpoint that `save` wrote; no code in it is run.
+
+        Parameters
+        ----------
+        path
+            The file.
+        device
+            Where to forecast; any, whatever the training's.
+        network
+            The network, where it was one of your own.
+        """
+        saved = files.read(path, network)
+        made = cls(saved.recipe, device=device, seed=saved.seed)
+        task = saved.task
+        made.inputs, made.target = task.inputs, task.target
+        made.history, made.leads = task.history, task.leads
+        made._fitted = saved.restore(made._build(task), made.device)
+        return made
+
+    def _checked(self) -> Fitted:
+        if self._fitted is None:
+            raise NotFittedError(
+                f"nowcaster {self.name!r} is not fitted; call fit(catalog) first, or "
+                "Nowcaster.load a fitted one"
+            )
+        return self._fitted
+
+    def _build(self, task: Task) -> nn.Module:
+        if isinstance(self._network, nn.Module):
+            return self._network
+        moving = task.autoregressive and not self._is_persistence
+        extra = 2 if moving else 0
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(self.seed)
+            body: nn.Module = self._network.build(
+                channels=task.channels + extra,
+                history=task.history,
+                leads=task.leads + extra,
+            )
+        return FromMotion(body, task.leads) if moving else body
+
+    @property
+    def _is_persistence(self) -> bool:
+        return isinstance(self._network, Persistence)
+
+    def _ready(self, events: Sequence[Event]) -> tuple[Task, nn.Module]:
+        if self._fitted is not None or not self._is_persistence:
+            fitted = self._checked()
+            return fitted.task, fitted.network
+        task = Task.infer(
+            events,
+            inputs=self.inputs,
+            target=self.target,
+            history=self.history,
+            leads=self.leads,
+        )
+        return task, self._build(task)
+
+    def _forecast(
+        self, event: Event | xr.Dataset, reference_time: object | None
+    ) -> Forecast:
+        if isinstance(event, xr.Dataset | xr.DataArray):
+            event = gridded.event_of_dataset(event)
+        if not isinstance(event, Event):
+            raise TypeError(
+                f"got a {type(event).__name__}, wanted an Event or an xarray Dataset; "
+                "forecast one event of a catalog, such as catalog[0]"
+            )
+        task, network = self._ready([event])
+        task.check(event)
+        start = sampling.first_frame(event, task, reference_time)
+        last_only = self._is_persistence
+        return sampling.run(
+            network, event, start, task, self.device, last_only=last_only
+        )
+
+    def _dressing(self, members: int) -> Dressing:
+        if not isinstance(members, int | np.integer) or members < 2:
+            raise ValueError(
+                f"members is {members!r}, wanted a whole number, 2 or more"
+            )
+        dressing = self._checked().dressing
+        assert dressing is not None  # fit always measures one
+        return dressing
+
+    def _seed(self, seed: int | None) -> int:
+        return self.seed if seed is None else seed
+
+    def _identity(self, task: Task) -> dict[str, Any]:
+        network = None
+        if type(self._network) in NETWORKS.values():
+            options = asdict(self._network)
+            network = {"name": self._network.name, "options": options}
+        return {
+            "recipe": None if self.recipe is None else str(self.recipe),
+            "network": network,
+            "name": self.name,
+            "seed": self.seed,
+            "task": task.to_header(),
+        }
+
+    def _stamped(self, dataset: xr.Dataset) -> xr.Dataset:
+        origin = {"recipe": self.name, "stormfusion": __version__}
+        if self._fitted is not None:
+            origin["validated"] = str(self._fitted.notes["validated"])
+        return dataset.assign_attrs({**origin, **dataset.attrs})

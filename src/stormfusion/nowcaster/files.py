@@ -1,0 +1,103 @@
+"""Nowcasters in files: what a checkpoint holds of one."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+from torch import Tensor, nn
+
+from stormfusion import __version__, checkpoint
+from stormfusion.data import scaling
+from stormfusion.data.task import Task
+from stormfusion.errors import CheckpointError
+from stormfusion.nn import NETWORKS, Network
+from stormfusion.nowcaster.fitting import Fitted, placed
+from stormfusion.sampling import Dressing
+
+
+@dataclass(frozen=True, eq=False)
+class Saved:
+    """What was read of a checkpoint."""
+
+    path: Path
+    recipe: Any
+    task: Task
+    seed: int
+    tensors: dict[str, Tensor]
+    header: dict[str, Any]
+
+    def restore(self, network: nn.Module, device: str) -> Fitted:
+        """Give the weights to a network of the right shape."""
+        try:
+            network.load_state_dict(self._named("network."))
+        except RuntimeError as error:
+            raise CheckpointError(
+                f"the weights of {str(self.path)!r} do not fit the network; pass the "
+                "one they were trained with as network="
+            ) from error
+        dressing = self._named("dressing.")
+        return Fitted(
+            self.task,
+            placed(network, device),
+            Dressing.from_tensors(dressing) if dressing else None,
+            pd.DataFrame(self.header["log"]),
+            self.header["notes"],
+        )
+
+    def _named(self, prefix: str) -> dict[str, Tensor]:
+        return {
+            key.removeprefix(prefix): value
+            for key, value in self.tensors.items()
+            if key.startswith(prefix)
+        }
+
+
+def write(path: str | Path, fitted: Fitted, identity: dict[str, Any]) -> Path:
+    """Write a fitted nowcaster: weights, errors, and a header that tells the rest."""
+    tensors = {f"network.{k}": v for k, v in fitted.network.state_dict().items()}
+    if fitted.dressing is not None:
+        for key, value in fitted.dressing.to_tensors().items():
+            tensors[f"dressing.{key}"] = value
+    variables = dict.fromkeys((*fitted.task.inputs, fitted.task.target))
+    scalings = {v: scaling.to_header(scaling.scaling_for(v)) for v in variables}
+    header = {
+        **identity,
+        "scalings": scalings,
+        "notes": fitted.notes,
+        "log": fitted.log.to_dict("list"),
+        "versions": {"stormfusion": __version__, "torch": torch.__version__},
+    }
+    return checkpoint.save(path, tensors, header)
+
+
+def read(path: str | Path, network: Network | nn.Module | None = None) -> Saved:
+    """Read a checkpoint; refuse one that this version would forecast wrongly with."""
+    tensors, header = checkpoint.load(path)
+    if "task" not in header:
+        raise CheckpointError(
+            f"{str(path)!r} keeps a training that was interrupted, wanted a file of "
+            "Nowcaster.save; go on with fit(resume=...)"
+        )
+    for variable, held in header["scalings"].items():
+        if scaling.scaling_for(variable) != scaling.from_header(held):
+            raise CheckpointError(
+                f"{str(path)!r} scales {variable} by {held}, this version by "
+                f"{scaling.scaling_for(variable)}; install the version that wrote it"
+            )
+    recipe = header["recipe"]
+    if recipe is None:
+        recipe = network if network is not None else _described(header, path)
+    task = Task.from_header(header["task"])
+    return Saved(Path(path), recipe, task, header["seed"], tensors, header)
+
+
+def _described(header: dict[str, Any], path: str | Path) -> Network:
+    held = header["network"]
+    if held is None:
+        raise CheckpointError(
+            f"{str(path)!r} holds weights of a network of your own, "
+            f"{header['name']!r}; pass it with network="
+        )
+    return NETWORKS[held["name"]](**held["options"])

@@ -1,0 +1,169 @@
+"""A network run on a storm: one forecast, its labels and its members."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+import xarray as xr
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from tqdm.auto import tqdm
+
+from stormfusion.data.event import Event, Frames
+from stormfusion.data.labels import forecast_array
+from stormfusion.data.scaling import scaling_for
+from stormfusion.data.task import Task, regular
+from stormfusion.data.windows import RandomWindows, batch, principal, realize, take
+from stormfusion.errors import CatalogError
+from stormfusion.nn import tiling
+from stormfusion.sampling.dressing import Dressing
+from stormfusion.sampling.statistics import ErrorStatistics
+
+RADIUS = 12
+"""Rain may turn up this many pixels from where it is forecast."""
+
+
+@dataclass(frozen=True, eq=False)
+class Forecast:
+    """A deterministic forecast in network numbers, with what labels it."""
+
+    numbers: Tensor
+    missing: NDArray[np.bool_]
+    task: Task
+    frames: Frames
+    reference_time: pd.Timestamp
+
+    def label(self, values: NDArray[np.float32]) -> xr.DataArray:
+        """Physical values, of this forecast or of its members, with their labels."""
+        return forecast_array(values, self.task, self.frames.grid, self.reference_time)
+
+    def physical(self, numbers: Tensor) -> NDArray[np.float32]:
+        """Physical values of network numbers, NaN where nothing was seen."""
+        scale = scaling_for(self.task.target)
+        values = scale.denormalize(numbers.float()).cpu().numpy()
+        return np.where(self.missing, np.float32(np.nan), values)
+
+    def array(self) -> xr.DataArray:
+        """The forecast itself, labelled."""
+        return self.label(self.physical(self.numbers))
+
+    def members(
+        self, dressing: Dressing, members: range, *, seed: int
+    ) -> Iterator[NDArray[np.float32]]:
+        """
+        Members, physical values one after the other.
+
+        VIL is rounded to the 256 values that SEVIR stores.
+        """
+        when = int(self.reference_time.timestamp()) % 2**32
+        mixed = int(np.random.SeedSequence((seed, when)).generate_state(1)[0])
+        drawn = dressing.members(self.numbers, members=members, seed=mixed)
+        with torch.inference_mode():
+            for member in tqdm(
+                drawn, total=len(members), desc="members", delay=3, leave=False
+            ):
+                stored = self.task.target == "vil"
+                yield self.physical((255 * member).round() / 255 if stored else member)
+
+
+def run(
+    network: nn.Module,
+    event: Event,
+    start: int,
+    task: Task,
+    device: str,
+    *,
+    last_only: bool = False,
+) -> Forecast:
+    """
+    Forecast from the frames of an event that begin at `start`.
+
+    Parameters
+    ----------
+    network
+        On its device.
+    event, start, task
+        What it sees; no frame after the last observed one is read.
+    device
+        Where.
+    last_only
+        Whether a pixel is missing in the forecast if it is in the last frame; it is
+        otherwise if it is in all of them.
+    """
+    frames = principal(event, task)
+    data = batch([take(event, task, start, target=False)], device)
+    known = data.past[0, :, 1] > 0
+    if not bool(known.any()):
+        raise CatalogError(
+            f"all {task.history} frames of {task.inputs[0]!r} of event {event.id!r} are "
+            "missing, there is nothing to forecast from; choose another time"
+        )
+    with torch.inference_mode():
+        numbers = tiling.forecast(network, data.past)[0].float()
+    seen = known[-1] if last_only else known.any(0)
+    reference = pd.Timestamp(frames.time[start + task.history - 1])
+    return Forecast(numbers, (~seen).cpu().numpy(), task, frames, reference)
+
+
+def observation(event: Event, start: int, task: Task) -> xr.DataArray:
+    """
+    What came in the frames that a forecast from `start` is of.
+
+    It is taken through the variable's scaling, as the forecast is: values below the
+    least that the network knows (reflectivity under -10 dBZ) are that least one.
+    """
+    window = take(event, task, start)
+    assert window.target is not None
+    value, known = realize(window.target, "cpu")
+    value = torch.where(known, value, torch.nan)
+    values = np.asarray(scaling_for(task.target).denormalize(value).numpy())
+    frames = principal(event, task)
+    reference = frames.time[start + task.history - 1]
+    return forecast_array(values, task, frames.grid, reference)
+
+
+def measure(
+    network: nn.Module, task: Task, windows: RandomWindows, device: str
+) -> Dressing:
+    """The dressing that the errors over some windows make."""
+    statistics = ErrorStatistics(task.leads, RADIUS)
+    with torch.inference_mode():
+        for number in range(len(windows)):
+            data = batch([windows[number]], device)
+            if not bool(data.valid.any()):
+                continue
+            forecast = network(data.past)[0].float()
+            valid = data.valid[0] & (data.past[0, :, 1] > 0).any(0)
+            statistics.add(forecast, data.future[0], valid)
+    return statistics.finish()
+
+
+def first_frame(event: Event, task: Task, reference_time: object | None) -> int:
+    """Where the frames begin that a forecast from a reference time sees."""
+    time = principal(event, task).time
+    last = _position(event, time, reference_time)
+    start = last - task.history + 1
+    if start < 0 or not regular(time[start : last + 1], task.interval).all():
+        raise CatalogError(
+            f"event {event.id!r} has no {task.history} unbroken frames up to "
+            f"{time[last]}, the model sees as many; choose a later reference_time or "
+            "longer data"
+        )
+    return start
+
+
+def _position(event: Event, time: NDArray[Any], reference_time: object | None) -> int:
+    if reference_time is None:
+        return int(time.size) - 1
+    wanted = np.datetime64(pd.Timestamp(reference_time).to_datetime64(), "ns")  # type: ignore[arg-type]
+    at = np.flatnonzero(time == wanted)
+    if at.size == 0:
+        nearest = time[int(np.argmin(np.abs(time - wanted)))]
+        raise CatalogError(
+            f"event {event.id!r} has no frame at reference_time {wanted}, the nearest is "
+            f"{nearest}; choose one of event.time"
+        )
+    return int(at[0])

@@ -1,0 +1,143 @@
+"""What a forecast's past errors look like."""
+
+import math
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from stormfusion.sampling.conditions import (
+    AMOUNT_EDGES,
+    LEVELS,
+    QUANTILES,
+    RINGS,
+    SURROUND_EDGES,
+    TOP,
+    conditions_of,
+    rings_of,
+)
+from stormfusion.sampling.dressing import Dressing
+
+
+class ErrorStatistics:
+    """
+    What a forecast's errors look like, counted over validation windows.
+
+    Held per lead time: how often each observed amount came where an amount was
+    forecast, in surroundings of some raininess; the power spectrum of the errors; and
+    how the errors of one lead time correlate with those of the one before.
+    """
+
+    def __init__(self, leads: int, radius: int) -> None:
+        self.leads = leads
+        self.radius = radius
+        bins = (len(AMOUNT_EDGES) + 1, len(SURROUND_EDGES) + 1, LEVELS)
+        self.counts = np.zeros((leads, *bins), dtype=np.int64)
+        self.power = np.zeros((leads, RINGS))
+        self.samples = np.zeros((leads, RINGS))
+        self.covariance = np.zeros(leads)
+        self.variance = np.zeros((leads, 2))
+
+    def add(self, forecast: Tensor, observed: Tensor, valid: Tensor) -> None:
+        """
+        Count one window.
+
+        Parameters
+        ----------
+        forecast, observed
+            Network numbers with the dimensions (lead, y, x).
+        valid
+            Where both are known.
+        """
+        forecast = torch.where(valid, forecast, 0.0)
+        observed = torch.where(valid, observed, 0.0)
+        amount, surround = conditions_of(forecast, self.radius)
+        level = (observed * (LEVELS / TOP)).long().clamp(0, LEVELS - 1)
+        # level 0 is kept for no rain at all
+        level = torch.where(observed > 0, level.clamp(min=1), level)
+        shape = self.counts.shape[1:]
+        flat = (amount * shape[1] + surround) * shape[2] + level
+        for lead in range(self.leads):
+            known = valid[lead]
+            found = torch.bincount(flat[lead][known].cpu(), minlength=math.prod(shape))
+            self.counts[lead] += found.numpy().reshape(shape)
+        self._add_spectra(forecast, observed, valid)
+
+    def _add_spectra(self, forecast: Tensor, observed: Tensor, valid: Tensor) -> None:
+        error = (observed - forecast).cpu()
+        height, width = error.shape[-2:]
+        window = torch.outer(torch.hann_window(height), torch.hann_window(width))
+        spectrum = torch.fft.rfft2(error * window).abs().square().double().numpy()
+        ring = rings_of(height, width)
+        for lead in range(self.leads):
+            self.power[lead] += np.bincount(ring.ravel(), spectrum[lead].ravel(), RINGS)
+            self.samples[lead] += np.bincount(ring.ravel(), minlength=RINGS)
+        both = (valid[1:] & valid[:-1]).cpu()
+        before, after = error[:-1] * both, error[1:] * both
+        self.covariance[1:] += (before * after).sum((-2, -1)).double().numpy()
+        self.variance[1:, 0] += before.square().sum((-2, -1)).double().numpy()
+        self.variance[1:, 1] += after.square().sum((-2, -1)).double().numpy()
+
+    def finish(self) -> "Dressing":
+        """The dressing these statistics make."""
+        if not self.counts.any():
+            raise ValueError(
+                "no validation window holds a pixel where forecast and observation are "
+                "both known, wanted some to measure the errors; use other validation data"
+            )
+        with np.errstate(invalid="ignore", divide="ignore"):
+            power = np.where(self.samples > 0, self.power / self.samples, 0.0)
+            scale = np.sqrt(self.variance[:, 0] * self.variance[:, 1])
+            memory = np.where(scale > 0, self.covariance / scale, 0.0)
+        return Dressing(
+            torch.from_numpy(_quantiles(self.counts).astype(np.float32)),
+            torch.from_numpy(_filled(power).astype(np.float32)),
+            torch.from_numpy(np.clip(memory, 0.0, 0.99).astype(np.float32)),
+            self.radius,
+        )
+
+
+def _quantiles(counts: NDArray[np.int64]) -> NDArray[np.float64]:
+    """
+    Quantiles of the observed amount in every bin.
+
+    A bin that was seldom met borrows from its lead's bins of the same amount, and from
+    the same bin of the neighbouring leads.
+    """
+    seen = counts.astype(np.float64)
+    leads = np.pad(seen, ((1, 1), (0, 0), (0, 0), (0, 0)), mode="edge")
+    seen = seen + 0.25 * (leads[:-2] + leads[2:])
+    total = seen.sum(-1, keepdims=True)
+    by_amount = seen.sum(2, keepdims=True)
+    by_amount = by_amount / by_amount.sum(-1, keepdims=True).clip(min=1)
+    lead_mean = seen.sum((1, 2), keepdims=True)
+    lead_mean = lead_mean / lead_mean.sum(-1, keepdims=True).clip(min=1)
+    empty = by_amount.sum(-1, keepdims=True) == 0
+    prior = np.where(empty, lead_mean, by_amount)
+    share = (seen + 50.0 * prior) / (total + 50.0)
+    cumulative = share.cumsum(-1)
+    cumulative /= cumulative[..., -1:].clip(min=1e-12)
+    wanted = np.linspace(0.0, 1.0, QUANTILES).clip(1e-4, 1 - 1e-4)
+    width = TOP / LEVELS
+    flat = cumulative.reshape(-1, LEVELS)
+    found = np.empty((flat.shape[0], QUANTILES))
+    upper_edges = np.arange(1, LEVELS + 1) * width
+    for row, curve in enumerate(flat):
+        level = np.searchsorted(curve, wanted).clip(0, LEVELS - 1)
+        below = np.where(level > 0, curve[level - 1], 0.0)
+        inside = (wanted - below) / np.maximum(curve[level] - below, 1e-12)
+        value = upper_edges[level] - width * (1 - inside.clip(0, 1))
+        found[row] = np.where(level == 0, 0.0, value)
+    return found.reshape(*counts.shape[:-1], QUANTILES)
+
+
+def _filled(power: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Rings that a small window never met, from those around them."""
+    rings = np.arange(RINGS)
+    filled = np.ones_like(power)
+    for lead, row in enumerate(power):
+        met = row > 0
+        if met.any():
+            filled[lead] = np.interp(rings, rings[met], row[met])
+    return filled

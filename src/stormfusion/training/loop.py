@@ -1,0 +1,264 @@
+"""The training loop, whole and visible."""
+
+import math
+import os
+import time
+import warnings
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor, nn
+from torch.utils.data import DataLoader
+from tqdm.auto import tqdm
+
+from stormfusion.data.scaling import scaling_for
+from stormfusion.data.windows import RandomWindows, Sample, batch
+from stormfusion.errors import CatalogError
+from stormfusion.losses import WeightedSum
+from stormfusion.training.device import channels_last
+from stormfusion.training.plan import Plan, Progress, Store, rate, time_share
+from stormfusion.training.step import Stepper, turn_at
+
+CSI_THRESHOLDS = {"vil": 0.7753, "rain_rate": 1.0, "reflectivity": 23.0, "rain": 0.1}
+"""Events that the progress bar counts, in the variable's units; VIL's is byte 74."""
+
+
+def train(
+    network: nn.Module,
+    loss: WeightedSum,
+    windows: RandomWindows,
+    validation: RandomWindows | None,
+    plan: Plan,
+    *,
+    fabric: Fabric,
+    progress: bool = True,
+    store: Store | None = None,
+) -> Progress:
+    """
+    Train a network in place; it ends with the weights of its best epoch.
+
+    Parameters
+    ----------
+    network, loss
+        What to train, and by what; a term without a weight is balanced on the first
+        batch of every epoch, its weight following the measured one slowly.
+    windows, validation
+        What to draw from; without validation the training loss decides what is best.
+    plan
+        How.
+    fabric
+        Device and precision.
+    progress
+        Whether to draw a progress bar.
+    store
+        What keeps the training after every epoch; an interrupted one goes on from it.
+
+    Raises
+    ------
+    CatalogError
+        If every pixel to be forecast is missing.
+    FloatingPointError
+        If the loss is not finite.
+    """
+    channels_last(network)
+    optimizer = torch.optim.AdamW(
+        _groups(network, plan.weight_decay), lr=plan.learning_rate
+    )
+    at, best = Progress(), _copy(network)
+    if store is not None and (held := store.read()) is not None:
+        at, best = _resume(network, optimizer, *held)
+    model, optimizer = fabric.setup(network, optimizer)
+    stepper = Stepper(fabric, model, optimizer, loss, plan)
+    own = max(plan.batch_size // fabric.world_size, 1)
+    at.micro_batch = min(at.micro_batch or own, own)
+    per_epoch = max(len(windows) // (own * fabric.world_size), 1)
+    began = time.monotonic() - at.elapsed
+    reserve = 0.0
+    show = progress and fabric.is_global_zero
+    bar = tqdm(total=_epochs(plan), initial=at.epoch, disable=not show, desc="fit")
+    try:
+        while at.epoch < plan.epochs and at.stale < plan.patience:
+            model.train()
+            lap = time.monotonic()
+            losses: list[float] = []
+            first = at.epoch * per_epoch * own * fabric.world_size
+            generator = torch.Generator().manual_seed(plan.seed * 100_003 + at.epoch)
+            for samples in _load(windows, first, per_epoch, own, fabric):
+                spent = time_share(plan, began, reserve)
+                done = max(at.step / (per_epoch * plan.epochs), spent)
+                for group in optimizer.param_groups:
+                    group["lr"] = plan.learning_rate * rate(done, plan.warmup)
+                at.failed.update(f for sample in samples for f in sample.failed)
+                turn = turn_at(generator) if plan.augment else (False, False, False)
+                losses.append(stepper.step(samples, turn, at, measure=not losses))
+                at.step += 1
+                bar.set_postfix_str(f"loss {_mean(losses):.4f}")
+                if time_share(plan, began, reserve) >= 1:
+                    break
+            row = {
+                "epoch": at.epoch,
+                "loss": _across(fabric, _mean(losses)),
+                "learning_rate": optimizer.param_groups[0]["lr"],
+                "windows": len(losses) * own * fabric.world_size,
+                "micro_batch": at.micro_batch,
+                **{f"weight_{name}": w for name, w in at.weights.items()},
+            }
+            if math.isnan(row["loss"]):
+                raise CatalogError(
+                    f"every pixel of {windows.task.target!r} to be forecast is missing "
+                    f"in {row['windows']} windows; check the data with catalog.check()"
+                )
+            if validation is not None:
+                pause = time.monotonic()
+                row |= validate(model, stepper, validation, at)
+                reserve = time.monotonic() - pause
+            row["seconds"] = time.monotonic() - lap
+            at.rows.append(row)
+            at.epoch += 1
+            score = row.get("validation_loss", row["loss"])
+            if score < at.best:
+                at.best, at.stale, best = score, 0, _copy(network)
+            else:
+                at.stale += 1
+            at.elapsed = time.monotonic() - began
+            if store is not None and fabric.is_global_zero:
+                store.write(_tensors(network, best, optimizer), vars(at))
+            csi = f", CSI {row['csi']:.3f}" if "csi" in row else ""
+            bar.set_postfix_str(f"loss {score:.4f}{csi}")
+            bar.update()
+            if time_share(plan, began, reserve) >= 1:
+                break
+    finally:
+        bar.close()
+        # an interrupted training, too, leaves the best weights it found
+        network.load_state_dict(best)
+    _warn_failed(at.failed)
+    return at
+
+
+def validate(
+    model: nn.Module, stepper: Stepper, windows: RandomWindows, at: Progress
+) -> dict[str, float]:
+    """Loss and CSI over fixed windows, all leads together."""
+    model.eval()
+    variable = windows.task.target
+    threshold = torch.tensor(CSI_THRESHOLDS.get(variable, 1.0))
+    number = float(scaling_for(variable).normalize(threshold))
+    losses, hits, either = [], 0, 0
+    size = max(at.micro_batch, 1)
+    with torch.no_grad():
+        for samples in _load(windows, 0, 0, size, stepper.fabric):
+            data = batch(samples, stepper.fabric.device)
+            if not bool(data.valid.any()):
+                continue
+            forecast = model(data.past).float()
+            losses.append(float(stepper.loss_of(forecast, data, at)))
+            yes = (forecast >= number) & data.valid
+            event = (data.future >= number) & data.valid
+            hits += int((yes & event).sum())
+            either += int((yes | event).sum())
+    if not losses:
+        raise CatalogError(
+            f"every pixel of {variable!r} to be forecast in validation is missing; give "
+            "other validation data"
+        )
+    return {
+        "validation_loss": _mean(losses),
+        "csi": hits / either if either else math.nan,
+    }
+
+
+def _load(
+    windows: RandomWindows, first: int, steps: int, size: int, fabric: Fabric
+) -> Iterator[list[Sample]]:
+    """Batches of this process, of `steps` steps; without steps, of all fixed windows."""
+    world, rank = (fabric.world_size, fabric.global_rank) if steps else (1, 0)
+    stop = first + steps * size * world if steps else len(windows)
+    workers = 0 if fabric.device.type == "cpu" else min(4, (os.cpu_count() or 2) // 2)
+    return iter(
+        DataLoader(
+            windows,
+            batch_size=size,
+            sampler=range(first + rank, stop, world),
+            collate_fn=list,
+            num_workers=workers,
+        )
+    )
+
+
+def _resume(
+    network: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    tensors: dict[str, Tensor],
+    progress: dict[str, Any],
+) -> tuple[Progress, dict[str, Tensor]]:
+    def named(prefix: str) -> dict[str, Tensor]:
+        return {
+            key.removeprefix(prefix): value
+            for key, value in tensors.items()
+            if key.startswith(prefix)
+        }
+
+    network.load_state_dict(named("network."))
+    state = optimizer.state_dict()
+    for key, value in named("optimizer.").items():
+        number, slot = key.split(".", 1)
+        state["state"].setdefault(int(number), {})[slot] = value
+    optimizer.load_state_dict(state)
+    return Progress(**progress), named("best.")
+
+
+def _tensors(
+    network: nn.Module, best: dict[str, Tensor], optimizer: Any
+) -> dict[str, Tensor]:
+    found = {f"network.{k}": v for k, v in network.state_dict().items()}
+    found |= {f"best.{k}": v for k, v in best.items()}
+    for number, slots in optimizer.state_dict()["state"].items():
+        for slot, value in slots.items():
+            found[f"optimizer.{number}.{slot}"] = torch.as_tensor(value)
+    return found
+
+
+def _epochs(plan: Plan) -> int | None:
+    """How many epochs the progress bar expects: none where time decides."""
+    return plan.epochs if plan.time_limit is None else None
+
+
+def _groups(network: nn.Module, decay: float) -> list[dict[str, Any]]:
+    """Weights decay; biases and normalizations do not."""
+    parameters = [p for p in network.parameters() if p.requires_grad]
+    return [
+        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": decay},
+        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
+    ]
+
+
+def _copy(network: nn.Module) -> dict[str, Tensor]:
+    return {k: v.detach().cpu().clone() for k, v in network.state_dict().items()}
+
+
+def _mean(losses: list[float]) -> float:
+    """Mean of the steps in which something was observed."""
+    known = [value for value in losses if not math.isnan(value)]
+    return sum(known) / len(known) if known else math.nan
+
+
+def _across(fabric: Fabric, value: float) -> float:
+    """Mean over all processes."""
+    if fabric.world_size == 1:
+        return value
+    return float(fabric.all_reduce(torch.tensor(value), reduce_op="mean"))
+
+
+def _warn_failed(failed: dict[str, str]) -> None:
+    if failed:
+        name, why = next(iter(failed.items()))
+        noun = "event" if len(failed) == 1 else "events"
+        warnings.warn(
+            f"{len(failed)} {noun} could not be read and were skipped, the first is "
+            f"{name!r}: {why}; catalog.check() lists all",
+            UserWarning,
+            stacklevel=3,
+        )

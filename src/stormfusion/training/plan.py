@@ -1,0 +1,105 @@
+"""How to train, where a training stands, and what keeps it."""
+
+import math
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import pandas as pd
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Plan:
+    """
+    How to train.
+
+    Parameters
+    ----------
+    epochs
+        Passes over the training windows, at most.
+    time_limit
+        Seconds, at most; the learning rate comes down as the time runs out.
+    batch_size
+        Windows in a step. Where they do not fit in memory together, a step takes
+        several smaller ones.
+    learning_rate, weight_decay
+        Of AdamW; the rate is the highest one, after the warm-up.
+    warmup
+        Share of the training in which the learning rate rises.
+    clip
+        Largest norm of a gradient.
+    patience
+        Epochs without a better validation loss before training ends.
+    augment
+        Turn and mirror each batch at random.
+    seed
+        Of the order of windows and of the augmentation.
+    """
+
+    epochs: int = 30
+    time_limit: float | None = None
+    batch_size: int = 8
+    learning_rate: float = 1e-3
+    weight_decay: float = 1e-2
+    warmup: float = 0.05
+    clip: float = 1.0
+    patience: int = 10
+    augment: bool = True
+    seed: int = 0
+
+
+@dataclass
+class Progress:
+    """Where a training stands; what a resumed one needs."""
+
+    epoch: int = 0
+    step: int = 0
+    elapsed: float = 0.0
+    best: float = math.inf
+    stale: int = 0
+    micro_batch: int = 0
+    weights: dict[str, float] = field(default_factory=dict)
+    rows: list[dict[str, float]] = field(default_factory=list)
+    failed: dict[str, str] = field(default_factory=dict)
+
+    def table(self) -> pd.DataFrame:
+        """The training curves, a row for each epoch."""
+        return pd.DataFrame(self.rows)
+
+
+class Store(Protocol):
+    """What keeps a training after every epoch, so that it can go on from there."""
+
+    def read(self) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
+        """Tensors and progress of a training that was interrupted, if there is one."""
+        ...
+
+    def write(self, tensors: Mapping[str, Tensor], progress: dict[str, Any]) -> None:
+        """Keep them, in place of those before."""
+        ...
+
+
+def time_share(plan: Plan, began: float, reserve: float = 0.0) -> float:
+    """Share of the time limit that has passed, with some seconds kept in reserve."""
+    if plan.time_limit is None:
+        return 0.0
+    return (time.monotonic() - began + reserve) / max(plan.time_limit, 1e-9)
+
+
+def rate(done: float, warmup: float) -> float:
+    """
+    Share of the highest learning rate when a share of the training is done.
+
+    It rises in a straight line over the warm-up and falls as a cosine to a hundredth.
+
+    Examples
+    --------
+    >>> [round(rate(done, 0.1), 2) for done in (0.0, 0.1, 0.55, 1.0)]
+    [0.01, 1.0, 0.51, 0.01]
+    """
+    if done < warmup:
+        return max(done / warmup, 0.01)
+    turn = math.pi * min((done - warmup) / (1 - warmup), 1.0)
+    return 0.01 + 0.99 * 0.5 * (1 + math.cos(turn))
