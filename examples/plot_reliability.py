@@ -12,14 +12,10 @@ catalog = Catalog.synthetic(events=20, size=64, variables=["vil"])
 train, test = catalog.split(0.8)
 
 nowcaster = Nowcaster("unet").fit(train, epochs=1, progress=False)
-scores = nowcaster.evaluate(
-    test, thresholds=[0.8, 3.5], members=20, progress=False
-).sel(forecast=nowcaster.name)
+scores = nowcaster.evaluate(test, thresholds=[0.8, 3.5], members=20, progress=False)
 
-# counts of all leads are pooled before they are divided
-weight = scores["count"]
-pooled = (
-    scores[["forecast_probability", "observed_frequency"]].weighted(weight).mean("lead")
+plot.reliability(
+    scores.sel(forecast=[nowcaster.name]),
+    title=f"{int(scores.cases)} forecasts of synthetic storms, all lead times",
+    path=path,
 )
-pooled["count"] = weight.sum("lead")
-plot.reliability(pooled, title=f"{int(scores.cases)} forecasts, all leads", path=path)

@@ -12,7 +12,7 @@ path.parent.mkdir(parents=True, exist_ok=True)
 
 inputs = ("vil", "ir107", "lightning")
 train = Catalog.synthetic(events=16, size=64, variables=inputs)
-storm = Catalog.synthetic(events=5, size=128, variables=inputs, seed=3)[4]
+storm = Catalog.synthetic(events=7, size=128, variables=inputs, seed=3)[6]
 now = storm.time[12]
 
 nowcaster = Nowcaster("unet", inputs=inputs).fit(train, epochs=1, progress=False)

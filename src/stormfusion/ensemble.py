@@ -90,7 +90,7 @@ class Ensemble:
         return self._of_all(self.values.mean("member", skipna=False, keep_attrs=True))
 
     def spread(self) -> xr.DataArray:
-        """Standard deviation of the members (divisor M - 1), in the variable's units."""
+        """Standard deviation of the members (divisor M - 1), in their units."""
         if self.members < 2:
             raise ValueError("one member has no spread, wanted 2 or more")
         spread = self.values.std("member", ddof=1, skipna=False, keep_attrs=True)
@@ -115,8 +115,9 @@ class Ensemble:
 
     def percentile(self, percentile: float) -> xr.DataArray:
         """
-        A percentile of the members, by lead: the least member value that this share
-        of the members does not exceed.
+        A percentile of the members, by lead.
+
+        It is the least member value that this share of the members does not exceed.
 
         Parameters
         ----------

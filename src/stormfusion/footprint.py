@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import numpy as np
@@ -242,7 +243,7 @@ def assemble(
     members: int,
     missing: NDArray[np.bool_],
     note: str,
-    **fields: NDArray,
+    **fields: NDArray[Any],
 ) -> Footprint:
     """The labelled dataset of a footprint's fields, missing pixels NaN."""
     known = {"hazard": [str(h) for h in hazards]}
@@ -303,7 +304,7 @@ def rank(percentile: float, members: int) -> int:
 def bins(values: NDArray[np.float32], scaling: Scaling) -> NDArray[np.int64]:
     """Bin of each physical value; dry has one of its own."""
     number = scaling.normalize(values.astype(np.float32)) * (BINS - 1)
-    return np.rint(number).clip(0, BINS - 1).astype(np.int64)
+    return np.asarray(np.rint(number).clip(0, BINS - 1).astype(np.int64))
 
 
 def count(histogram: NDArray[np.uint16], chosen: NDArray[np.int64]) -> None:
@@ -318,8 +319,8 @@ def check_hazards(hazards: Iterable[Hazard | str], variable: str) -> tuple[Hazar
     for hazard in found:
         if hazard.variable != variable:
             raise ValueError(
-                f"hazard {str(hazard)!r} speaks of {hazard.variable}, the forecast is of "
-                f"{variable}; name a threshold of {variable}"
+                f"hazard {str(hazard)!r} speaks of {hazard.variable}, the forecast is "
+                f"of {variable}; name a threshold of {variable}"
             )
     if len(set(map(str, found))) != len(found):
         raise ValueError(f"hazards {list(map(str, found))} name one twice; drop it")
@@ -351,8 +352,8 @@ def at_leads(
     absent = ~np.isin(wanted, array["time"].to_numpy())
     if absent.any():
         raise ValueError(
-            f"observed has no frame at {wanted[absent][0]}, which is forecast; give all "
-            f"frames from {wanted[0]} to {wanted[-1]}"
+            f"observed has no frame at {wanted[absent][0]}, which is forecast; give "
+            f"all frames from {wanted[0]} to {wanted[-1]}"
         )
     chosen = array.sel(time=wanted).drop_vars("time").rename(time="lead")
     return chosen.assign_coords(lead=forecast["lead"].to_numpy())

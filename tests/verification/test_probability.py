@@ -104,7 +104,7 @@ def test_reliability_keeps_what_is_not_pooled():
     x = x.assign_coords(lead=[5, 10])
     y = x.isel(member=0)
     diagram = reliability(x, y, threshold=[0.2, 0.6], bins=5)
-    assert diagram["count"].dims == ("lead", "bin", "threshold")
+    assert diagram["count"].dims == ("lead", "threshold", "bin")
     for lead in (5, 10):
         for t in (0.2, 0.6):
             one = reliability(x.sel(lead=lead), y.sel(lead=lead), threshold=t, bins=5)

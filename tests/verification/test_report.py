@@ -55,10 +55,9 @@ def test_one_dataset_with_everything():
         assert result[name].dims == ("forecast", "lead", "threshold"), name
     for name in ("mse", "mae", "mean_error", "crps", "pairs"):
         assert result[name].dims == ("forecast", "lead"), name
-    assert set(result.fss.dims) == {"forecast", "lead", "threshold", "scale"}
-    assert result.fss.dims[:2] == ("forecast", "lead")
+    assert result.fss.dims == ("forecast", "lead", "threshold", "scale")
     for name in ("forecast_probability", "observed_frequency", "count"):
-        assert set(result[name].dims) == {"forecast", "threshold", "bin"}, name
+        assert result[name].dims == ("forecast", "threshold", "bin"), name
     assert result.base_rate.dims == ("threshold",)
     for name, array in result.items():
         assert array.attrs["long_name"], name

@@ -134,7 +134,7 @@ def test_labels():
     lead = np.array([5, 10], "timedelta64[m]")
     f = field(np.ones((2, 4, 5))).assign_coords(lead=lead, y=range(4), x=range(5))
     score = fss(f, f, threshold=[0.5, 1.0, 2.0], scale=[1, 3])
-    assert set(score.dims) == {"lead", "threshold", "scale"}
+    assert score.dims == ("lead", "threshold", "scale")
     assert score.scale.values.tolist() == [1, 3]
     assert (score.sel(threshold=1.0) == 1).all()
     np.testing.assert_array_equal(score.lead, lead)

@@ -17,12 +17,12 @@ BACK = 3
 
 
 class FromMotion(nn.Module):
-    """
+    r"""
     A body on top of advection: last frame, moved, plus what the body adds.
 
-    The forecast of lead $l$ is $X_0(p - l\\,(v + \\delta v)) + r_l(p)$: the last
+    The forecast of lead $l$ is $X_0(p - l\\,(v + \delta v)) + r_l(p)$: the last
     observed frame $X_0$, carried along by the motion $v$ of the last frames, as block
-    matching finds it, and by the body's correction $\\delta v$; then what the body adds
+    matching finds it, and by the body's correction $\delta v$; then what the body adds
     of growth and decay, $r_l$. A body whose last layer starts at zero starts as
     extrapolation.
 
@@ -41,14 +41,14 @@ class FromMotion(nn.Module):
         self.leads = leads
 
     def forward(self, past: Past) -> Future:
+        """Forecast from `past`."""
         velocity = motion(past)
         shape = (*past.shape[:2], 2, *past.shape[-2:])
         told = (0.2 * velocity)[:, None].expand(shape)
-        out = self.body(torch.cat((past, told), dim=2))
+        out: Tensor = self.body(torch.cat((past, told), dim=2))
         correction = F.avg_pool2d(out[:, :2].float(), 9, 1, 4, count_include_pad=False)
-        return (
-            advect(past[:, -1, 0], velocity + 4.0 * correction, self.leads) + out[:, 2:]
-        )
+        moved = advect(past[:, -1, 0], velocity + 4.0 * correction, self.leads)
+        return moved + out[:, 2:]
 
 
 @torch.no_grad()

@@ -1,19 +1,16 @@
 """The nowcaster: fit, predict, ensemble, footprint, evaluate, save, load."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 import pandas as pd
-import torch
 import xarray as xr
 from torch import nn
 
 from stormfusion import __version__, sampling, training
 from stormfusion.classical import Persistence
-from stormfusion.data import gridded
 from stormfusion.data.catalog import Catalog
 from stormfusion.data.event import Event
 from stormfusion.data.task import Task
@@ -21,13 +18,14 @@ from stormfusion.ensemble import Ensemble
 from stormfusion.errors import CatalogError, NotFittedError
 from stormfusion.footprint import PERCENTILES, Accumulator, Footprint, check_hazards
 from stormfusion.hazards import Hazard
-from stormfusion.losses import MSE, Loss, WeightedSum
-from stormfusion.nn import NETWORKS, FromMotion, Network, parameter_count
-from stormfusion.nowcaster import files, fitting
+from stormfusion.losses import Loss, WeightedSum
+from stormfusion.nn import Network, parameter_count
+from stormfusion.nowcaster import building, files, fitting
 from stormfusion.nowcaster.fitting import Fitted
 from stormfusion.nowcaster.hindcast import Hindcaster
 from stormfusion.recipe import Recipe
 from stormfusion.sampling import Dressing, Forecast
+from stormfusion.verification import Tally
 
 
 class Nowcaster:
@@ -77,26 +75,7 @@ class Nowcaster:
                 f"inputs is the text {inputs!r}, wanted a sequence of names; write "
                 f"inputs=({inputs!r},)"
             )
-        if isinstance(recipe, str):
-            recipe = Recipe.parse(recipe)
-        self.recipe = recipe if isinstance(recipe, Recipe) else None
-        if isinstance(recipe, Recipe):
-            if loss is not None:
-                raise TypeError(
-                    f"recipe {str(recipe)!r} names its loss already; pass a network, "
-                    "such as UNet(), with loss="
-                )
-            classic = recipe.is_classic
-            self._network: Any = Persistence() if classic else recipe.network_spec()
-            self._loss = None if classic else recipe.loss()
-        else:
-            if not isinstance(recipe, nn.Module) and not hasattr(recipe, "build"):
-                raise TypeError(
-                    f"got a {type(recipe).__name__} as network, wanted a recipe such as "
-                    "'unet+mse', a description such as UNet(), or a torch module"
-                )
-            self._network = recipe
-            self._loss = WeightedSum.of(MSE() if loss is None else loss)
+        self.recipe, self._network, self._loss = building.understood(recipe, loss)
         self.inputs = None if inputs is None else tuple(inputs)
         self.target = target
         self.history = history
@@ -190,20 +169,14 @@ class Nowcaster:
         """
         if not len(catalog):
             raise CatalogError("the catalog is empty, wanted events to learn from")
-        task = Task.infer(
-            list(catalog),
-            inputs=self.inputs,
-            target=self.target,
-            history=self.history,
-            leads=self.leads,
-        )
+        task = self._infer(list(catalog))
         self._fitted = fitting.fit(
-            self._build(task),
+            building.build(self._network, task, self.seed),
             self._loss,
             catalog,
             validation,
-            task,
-            fitting.Settings(
+            task=task,
+            settings=fitting.Settings(
                 epochs, time_limit, batch_size, learning_rate, resume, strict, progress
             ),
             device=self.device,
@@ -267,9 +240,8 @@ class Nowcaster:
             Another one gives other members; that of the nowcaster by default.
         """
         made = self._forecast(event, reference_time)
-        drawn = made.members(
-            self._dressing(members), range(members), seed=self._seed(seed)
-        )
+        dressing = self._dressing(members)
+        drawn = made.members(dressing, range(members), seed=self._seed(seed))
         array = made.label(np.stack(list(drawn)))
         return Ensemble(self._stamped(array.to_dataset()))
 
@@ -342,19 +314,14 @@ class Nowcaster:
         if not len(catalog):
             raise CatalogError("the catalog is empty, wanted events to forecast")
         task, network = self._ready(list(catalog))
+        dressing = None if self._fitted is None else self._fitted.dressing
+        still = self._is_persistence
         hindcaster = Hindcaster(
-            self.name,
-            task,
-            network,
-            None if self._fitted is None else self._fitted.dressing,
-            self.device,
-            self.seed,
-            self._is_persistence,
+            self.name, task, network, dressing, self.device, self.seed, still
         )
         tally = hindcaster.score(
             catalog,
-            thresholds=thresholds,
-            scales=scales,
+            Tally(task.target, thresholds=thresholds, scales=scales),
             members=members,
             strict=strict,
             progress=progress,
@@ -397,7 +364,9 @@ class Nowcaster:
         task = saved.task
         made.inputs, made.target = task.inputs, task.target
         made.history, made.leads = task.history, task.leads
-        made._fitted = saved.restore(made._build(task), made.device)
+        made._fitted = saved.restore(
+            building.build(made._network, task, made.seed), made.device
+        )
         return made
 
     def _checked(self) -> Fitted:
@@ -408,54 +377,34 @@ class Nowcaster:
             )
         return self._fitted
 
-    def _build(self, task: Task) -> nn.Module:
-        if isinstance(self._network, nn.Module):
-            return self._network
-        moving = task.autoregressive and not self._is_persistence
-        extra = 2 if moving else 0
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(self.seed)
-            body: nn.Module = self._network.build(
-                channels=task.channels + extra,
-                history=task.history,
-                leads=task.leads + extra,
-            )
-        return FromMotion(body, task.leads) if moving else body
-
     @property
     def _is_persistence(self) -> bool:
         return isinstance(self._network, Persistence)
 
     def _ready(self, events: Sequence[Event]) -> tuple[Task, nn.Module]:
         if self._fitted is not None or not self._is_persistence:
-            fitted = self._checked()
-            return fitted.task, fitted.network
-        task = Task.infer(
+            return self._checked().task, self._checked().network
+        task = self._infer(events)
+        return task, building.build(self._network, task, self.seed)
+
+    def _infer(self, events: Sequence[Event]) -> Task:
+        return Task.infer(
             events,
             inputs=self.inputs,
             target=self.target,
             history=self.history,
             leads=self.leads,
         )
-        return task, self._build(task)
 
     def _forecast(
         self, event: Event | xr.Dataset, reference_time: object | None
     ) -> Forecast:
-        if isinstance(event, xr.Dataset | xr.DataArray):
-            event = gridded.event_of_dataset(event)
-        if not isinstance(event, Event):
-            raise TypeError(
-                f"got a {type(event).__name__}, wanted an Event or an xarray Dataset; "
-                "forecast one event of a catalog, such as catalog[0]"
-            )
+        event = building.as_event(event)
         task, network = self._ready([event])
         task.check(event)
         start = sampling.first_frame(event, task, reference_time)
-        last_only = self._is_persistence
-        return sampling.run(
-            network, event, start, task, self.device, last_only=last_only
-        )
+        still = self._is_persistence
+        return sampling.run(network, event, start, task, self.device, last_only=still)
 
     def _dressing(self, members: int) -> Dressing:
         if not isinstance(members, int | np.integer) or members < 2:
@@ -470,17 +419,9 @@ class Nowcaster:
         return self.seed if seed is None else seed
 
     def _identity(self, task: Task) -> dict[str, Any]:
-        network = None
-        if type(self._network) in NETWORKS.values():
-            options = asdict(self._network)
-            network = {"name": self._network.name, "options": options}
-        return {
-            "recipe": None if self.recipe is None else str(self.recipe),
-            "network": network,
-            "name": self.name,
-            "seed": self.seed,
-            "task": task.to_header(),
-        }
+        held = building.described(self.recipe, self._network)
+        known = {"name": self.name, "seed": self.seed, "task": task.to_header()}
+        return {**held, **known}
 
     def _stamped(self, dataset: xr.Dataset) -> xr.Dataset:
         origin = {"recipe": self.name, "stormfusion": __version__}

@@ -47,9 +47,9 @@ def fit(
     loss: WeightedSum | None,
     catalog: Catalog,
     validation: Catalog | None,
+    *,
     task: Task,
     settings: Settings,
-    *,
     device: str,
     seed: int,
     identity: dict[str, Any],
@@ -128,8 +128,8 @@ class TrainingFile:
         tensors, found = checkpoint.load(self.path)
         if found.get("training") != json.loads(json.dumps(self.header)):
             raise CheckpointError(
-                f"{str(self.path)!r} belongs to another training, wanted one of the same "
-                "recipe, task, data and settings; delete it or name another file"
+                f"{str(self.path)!r} belongs to another training, wanted one of the "
+                "same recipe, task, data and settings; delete it or name another file"
             )
         return tensors, found["progress"]
 

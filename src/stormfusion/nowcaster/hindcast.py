@@ -1,7 +1,6 @@
 """Hindcasts of a whole catalog, scored beside persistence."""
 
 import warnings
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -35,19 +34,17 @@ class Hindcaster:
     def score(
         self,
         catalog: Catalog,
+        tally: Tally,
         *,
-        thresholds: Sequence[float] | None,
-        scales: Sequence[int],
         members: int,
         strict: bool,
         progress: bool,
     ) -> Tally:
-        """The scores of every hindcast window of a catalog."""
+        """Add every hindcast window of a catalog to a tally."""
         task = self.task
         for event in catalog:
             if task.target in event.frames:
                 task.check(event)
-        tally = Tally(task.target, thresholds=thresholds, scales=scales)
         todo = [
             (event, int(start))
             for event in catalog

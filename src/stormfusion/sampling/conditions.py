@@ -62,11 +62,12 @@ def rings_of(height: int, width: int, *, whole: bool = True) -> NDArray[Any]:
     """Ring of each wave: its cycles per pixel, of which half one is the last."""
     ky = np.fft.fftfreq(height)[:, None]
     kx = np.fft.rfftfreq(width)[None, :]
-    ring = np.hypot(ky, kx) / 0.5 * (RINGS - 1)
+    ring: NDArray[Any] = np.hypot(ky, kx) / 0.5 * (RINGS - 1)
     if not whole:
         return ring
-    return np.rint(ring).astype(np.int64).clip(0, RINGS - 1)
+    return np.asarray(np.rint(ring).astype(np.int64).clip(0, RINGS - 1))
 
 
 def edges_of(values: tuple[float, ...], like: Tensor) -> Tensor:
+    """Edges of bins, where a tensor is."""
     return torch.tensor(values, device=like.device, dtype=torch.float32)

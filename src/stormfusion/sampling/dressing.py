@@ -28,8 +28,8 @@ class Dressing:
     field of $u = \Phi(\varepsilon)$ is Gaussian noise $\varepsilon$ with the power
     spectrum of the past errors, and passes from lead time to lead time as
     $\varepsilon_l = \rho_l \varepsilon_{l-1} + \sqrt{1 - \rho_l^2}\, \eta_l$ with the
-    errors' own correlation $\rho_l$. So members are as spread, as skewed and as rough as
-    the errors are; where no rain is forecast within `radius` pixels they stay dry.
+    errors' own correlation $\rho_l$. So members are as spread, as skewed and as rough
+    as the errors are; where no rain is forecast within `radius` pixels they stay dry.
 
     Parameters
     ----------
@@ -101,7 +101,7 @@ class Dressing:
         generator: torch.Generator,
         device: torch.device,
     ) -> Tensor:
-        fields = []
+        fields: list[Tensor] = []
         for lead in range(filters.shape[0]):
             white = torch.randn((height, width), generator=generator).to(device)
             colored = torch.fft.irfft2(

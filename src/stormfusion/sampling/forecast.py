@@ -98,8 +98,8 @@ def run(
     known = data.past[0, :, 1] > 0
     if not bool(known.any()):
         raise CatalogError(
-            f"all {task.history} frames of {task.inputs[0]!r} of event {event.id!r} are "
-            "missing, there is nothing to forecast from; choose another time"
+            f"all {task.history} frames of {task.inputs[0]!r} of event {event.id!r} "
+            "are missing, there is nothing to forecast from; choose another time"
         )
     with torch.inference_mode():
         numbers = tiling.forecast(network, data.past)[0].float()
@@ -158,12 +158,12 @@ def first_frame(event: Event, task: Task, reference_time: object | None) -> int:
 def _position(event: Event, time: NDArray[Any], reference_time: object | None) -> int:
     if reference_time is None:
         return int(time.size) - 1
-    wanted = np.datetime64(pd.Timestamp(reference_time).to_datetime64(), "ns")  # type: ignore[arg-type]
+    wanted = pd.Timestamp(str(reference_time)).to_datetime64()
     at = np.flatnonzero(time == wanted)
     if at.size == 0:
         nearest = time[int(np.argmin(np.abs(time - wanted)))]
         raise CatalogError(
-            f"event {event.id!r} has no frame at reference_time {wanted}, the nearest is "
-            f"{nearest}; choose one of event.time"
+            f"event {event.id!r} has no frame at reference_time {wanted}, the nearest "
+            f"is {nearest}; choose one of event.time"
         )
     return int(at[0])

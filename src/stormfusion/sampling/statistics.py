@@ -84,7 +84,8 @@ class ErrorStatistics:
         if not self.counts.any():
             raise ValueError(
                 "no validation window holds a pixel where forecast and observation are "
-                "both known, wanted some to measure the errors; use other validation data"
+                "both known, wanted some to measure the errors; use other validation "
+                "data"
             )
         with np.errstate(invalid="ignore", divide="ignore"):
             power = np.where(self.samples > 0, self.power / self.samples, 0.0)

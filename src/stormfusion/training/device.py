@@ -49,7 +49,7 @@ def computes_bfloat16(kind: str) -> bool:
     as slow, and their flags do not tell, so it is tried once in a process.
     """
     if kind == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     if kind != "cpu":
         return False
     layer = nn.Conv2d(32, 32, 3, padding=1).to(memory_format=torch.channels_last)

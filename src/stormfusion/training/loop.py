@@ -25,7 +25,7 @@ CSI_THRESHOLDS = {"vil": 0.7753, "rain_rate": 1.0, "reflectivity": 23.0, "rain":
 """Events that the progress bar counts, in the variable's units; VIL's is byte 74."""
 
 
-def train(
+def train(  # noqa: PLR0915  # the loop is whole on purpose
     network: nn.Module,
     loss: WeightedSum,
     windows: RandomWindows,
@@ -161,8 +161,8 @@ def validate(
             either += int((yes | event).sum())
     if not losses:
         raise CatalogError(
-            f"every pixel of {variable!r} to be forecast in validation is missing; give "
-            "other validation data"
+            f"every pixel of {variable!r} to be forecast in validation is missing; "
+            "give other validation data"
         )
     return {
         "validation_loss": _mean(losses),
@@ -173,7 +173,7 @@ def validate(
 def _load(
     windows: RandomWindows, first: int, steps: int, size: int, fabric: Fabric
 ) -> Iterator[list[Sample]]:
-    """Batches of this process, of `steps` steps; without steps, of all fixed windows."""
+    """Batches of this process, of some steps; without steps, of all windows."""
     world, rank = (fabric.world_size, fabric.global_rank) if steps else (1, 0)
     stop = first + steps * size * world if steps else len(windows)
     workers = 0 if fabric.device.type == "cpu" else min(4, (os.cpu_count() or 2) // 2)
@@ -249,7 +249,9 @@ def _across(fabric: Fabric, value: float) -> float:
     """Mean over all processes."""
     if fabric.world_size == 1:
         return value
-    return float(fabric.all_reduce(torch.tensor(value), reduce_op="mean"))
+    mean = fabric.all_reduce(torch.tensor(value), reduce_op="mean")
+    assert isinstance(mean, Tensor)
+    return float(mean)
 
 
 def _warn_failed(failed: dict[str, str]) -> None:

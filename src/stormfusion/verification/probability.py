@@ -214,7 +214,7 @@ def reliability_sums(
         sums["count"] = sums["count"].astype(np.int64)
         return sums.assign_coords(bin=middles)
 
-    return event_sums(state, forecast, observed, threshold)
+    return event_sums(state, forecast, observed, threshold).transpose(..., "bin")
 
 
 def reliability_scores(sums: xr.Dataset) -> xr.Dataset:

@@ -210,7 +210,8 @@ class Tally:
                 "an ensemble are those of its mean"
             ),
         }
-        return scores.transpose("forecast", "lead", ..., missing_dims="ignore")
+        order = ("forecast", "lead", "threshold", "scale", "bin")
+        return scores.transpose(*order, missing_dims="ignore")
 
     def _check(
         self,

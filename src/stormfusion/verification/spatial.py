@@ -68,7 +68,7 @@ def fss_sums(
             }
         )
 
-    sums = event_sums(state, forecast, observed, threshold)
+    sums = event_sums(state, forecast, observed, threshold).transpose(..., "scale")
     if np.ndim(scale) == 0:
         sums = sums.isel(scale=0)
     label = xr.DataArray(
