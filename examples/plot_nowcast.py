@@ -9,7 +9,7 @@ path = Path(sys.argv[1] if len(sys.argv) > 1 else "output/nowcast.png")
 path.parent.mkdir(parents=True, exist_ok=True)
 
 train = Catalog.synthetic(events=16, size=64, variables=["vil"])
-storm = Catalog.synthetic(events=7, size=128, variables=["vil"], seed=3)[6]
+storm = Catalog.synthetic(events=2, size=128, variables=["vil"], seed=4)[1]
 now = storm.time[12]
 
 unet = Nowcaster("unet").fit(train, epochs=1, progress=False)

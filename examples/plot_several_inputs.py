@@ -1,4 +1,4 @@
-"""Radar, infrared and lightning, each on a grid of its own, make one forecast."""
+"""Radar, infrared and lightning, each on a grid of its own [km], make one forecast."""
 
 import sys
 from pathlib import Path
@@ -12,7 +12,7 @@ path.parent.mkdir(parents=True, exist_ok=True)
 
 inputs = ("vil", "ir107", "lightning")
 train = Catalog.synthetic(events=16, size=64, variables=inputs)
-storm = Catalog.synthetic(events=7, size=128, variables=inputs, seed=3)[6]
+storm = Catalog.synthetic(events=2, size=128, variables=inputs, seed=4)[1]
 now = storm.time[12]
 
 nowcaster = Nowcaster("unet", inputs=inputs).fit(train, epochs=1, progress=False)
@@ -25,4 +25,6 @@ for ax, variable in zip(axes, inputs, strict=False):
     plot.field(seen, ax=ax, title=f"{variable}: {seen.sizes['y']} x {seen.sizes['x']}")
 for ax, lead in zip(axes[3:], (2, 5, 11), strict=True):
     plot.field(forecast.isel(lead=lead), ax=ax)
-figure.savefig(path)
+for ax in axes:
+    ax.set(xlabel="", ylabel="")
+figure.savefig(path, bbox_inches="tight")

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import pandas as pd
@@ -17,6 +17,9 @@ from stormfusion.data.packing import Packing
 from stormfusion.errors import CatalogError
 from stormfusion.grids import Grid, Regridder
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 Times = NDArray[np.datetime64]
 
 
@@ -24,26 +27,49 @@ class Frames(Protocol):
     """
     The frames of one variable, wherever they lie.
 
-    `read` returns stored numbers with the dimensions (time, y, x), for these frames,
-    rows and columns; a file that cannot be read raises `CorruptFileError` or `OSError`.
     Every implementation is a small value that pickles, so that workers can have it.
     """
 
     @property
-    def variable(self) -> str: ...
+    def variable(self) -> str:
+        """Name of the variable, one of `units.VARIABLES`."""
+        ...
+
     @property
-    def time(self) -> Times: ...
+    def time(self) -> Times:
+        """Valid time of each frame, UTC."""
+        ...
+
     @property
-    def grid(self) -> Grid: ...
+    def grid(self) -> Grid:
+        """Where the pixels lie."""
+        ...
+
     @property
-    def packing(self) -> Packing: ...
-    def read(self, frames: slice, rows: slice, columns: slice) -> NDArray: ...
+    def packing(self) -> Packing:
+        """How the stored numbers become physical values."""
+        ...
+
+    def read(self, frames: slice, rows: slice, columns: slice) -> NDArray[Any]:
+        """
+        Stored numbers with the dimensions (time, y, x), of these slices of step 1.
+
+        Raises
+        ------
+        OSError
+            If the file is absent, or cannot be read (`CorruptFileError`).
+        """
+        ...
 
 
 @dataclass(frozen=True, eq=False)
 class Event:
     """
     One storm: an id, times and lazily read variables.
+
+    `event["vil"]` is a labelled array with the dimensions (time, y, x) on the
+    variable's own grid, in its units, NaN where missing. Only what is asked of it is
+    read, and not before its values are.
 
     Parameters
     ----------
@@ -54,6 +80,11 @@ class Event:
         are the event's.
     attrs
         What else is known: type of the event, ids of the weather service, place.
+
+    Raises
+    ------
+    CatalogError
+        If there is no variable; and for `event[name]`, if it is not one of the event's.
 
     Examples
     --------
@@ -74,6 +105,8 @@ class Event:
             raise CatalogError(
                 f"event {self.id!r} has no variable, wanted at least one"
             )
+        object.__setattr__(self, "frames", dict(self.frames))
+        object.__setattr__(self, "attrs", dict(self.attrs))
 
     @property
     def variables(self) -> tuple[str, ...]:
@@ -86,7 +119,20 @@ class Event:
         return pd.DatetimeIndex(next(iter(self.frames.values())).time, name="time")
 
     def stored(self, variable: str) -> Frames:
-        """The frames of a variable as they are stored."""
+        """
+        The frames of a variable as they are stored.
+
+        Raises
+        ------
+        CatalogError
+            If the event has no such variable.
+
+        Examples
+        --------
+        >>> from stormfusion import Catalog
+        >>> Catalog.synthetic(events=1, size=64)[0].stored("vil").packing.dtype
+        'uint8'
+        """
         if variable not in self.frames:
             raise CatalogError(
                 f"event {self.id!r} has no variable {variable!r}, it has "
@@ -97,15 +143,13 @@ class Event:
     def __getitem__(self, variable: str) -> xr.DataArray:
         frames = self.stored(variable)
         lazy = indexing.LazilyIndexedArray(_LazyFrames(frames))
-        coords = frames.grid.coords()
-        attrs = _attrs(variable)
-        if "crs" in coords:
-            attrs["grid_mapping"] = "crs"
         return xr.DataArray(
-            xr.Variable(("time", "y", "x"), lazy, attrs),
-            coords={"time": ("time", frames.time, {"standard_name": "time"}), **coords},
+            xr.Variable(("time", "y", "x"), lazy, _attrs(variable, frames.grid)),
+            coords={
+                "time": ("time", frames.time, {"standard_name": "time"}),
+                **frames.grid.coords(),
+            },
             name=variable,
-            attrs=attrs,
         )
 
     def to_dataset(self, like: str | None = None) -> xr.Dataset:
@@ -124,6 +168,22 @@ class Event:
         Dataset
             Every variable with the dimensions `time`, `y`, `x`; NaN where a variable
             has no frame, no pixel, or missing data.
+
+        Raises
+        ------
+        CatalogError
+            If the event has no variable `like`.
+        GridMismatchError
+            If one grid is in degrees and the projection of another is unknown.
+        OSError
+            If a file cannot be read.
+
+        Examples
+        --------
+        >>> from stormfusion import Catalog
+        >>> event = Catalog.synthetic(events=1, size=64)[0]
+        >>> event.to_dataset(like="ir107").sizes["x"]
+        32
         """
         like = self.variables[0] if like is None else like
         target = self.stored(like)
@@ -131,19 +191,41 @@ class Event:
         for variable, frames in self.frames.items():
             if variable == like:
                 continue
+            values = np.full(found[like].shape, np.nan, dtype=np.float32)
             at = latest(frames.time, target.time)
-            values = self[variable].to_numpy()
-            if not frames.grid.same_as(target.grid):
-                values = Regridder.between(frames.grid, target.grid).apply(values)
-            values = np.where(
-                (at >= 0)[:, None, None], values[np.maximum(at, 0)], np.nan
-            )
-            found[variable] = found[like].copy(data=values.astype(np.float32))
-            found[variable].attrs = self[variable].attrs
+            if (at >= 0).any():
+                first, last = int(at[at >= 0].min()), int(at.max()) + 1
+                held = self[variable][first:last].to_numpy()
+                if not frames.grid.same_as(target.grid):
+                    held = Regridder.between(frames.grid, target.grid).apply(held)
+                values[at >= 0] = held[at[at >= 0] - first]
+            found[variable] = found[like].copy(data=values)
+            found[variable].attrs = _attrs(variable, target.grid)
         return xr.Dataset(found, attrs={"id": self.id, **_plain(self.attrs)})
 
-    def plot(self, variable: str | None = None, *, cmap: str = "standard"):  # type: ignore[no-untyped-def]
-        """Draw six frames of a variable, evenly spaced in time; returns the figure."""
+    def plot(self, variable: str | None = None, *, cmap: str = "standard") -> "Figure":
+        """
+        Draw up to six frames of a variable, evenly spaced in time.
+
+        Parameters
+        ----------
+        variable
+            The principal one by default.
+        cmap
+            Colours, as in `plot.field`.
+
+        Returns
+        -------
+        Figure
+            A matplotlib figure.
+
+        Examples
+        --------
+        >>> from stormfusion import Catalog
+        >>> figure = Catalog.synthetic(events=1, size=64, frames=2)[0].plot()
+        >>> figure.axes[0].get_xlabel()
+        'km east'
+        """
         from stormfusion import plot
 
         return plot.strip(self[variable or self.variables[0]].load(), cmap=cmap)
@@ -151,7 +233,23 @@ class Event:
     def animate(
         self, path: str | Path, variable: str | None = None, *, fps: int = 5
     ) -> Path:
-        """Write an animation (.gif or .mp4) of a variable; returns its path."""
+        """
+        Write an animation of a variable, all its frames one after the other.
+
+        Parameters
+        ----------
+        path
+            Where to write: `.gif`, or `.mp4`, for which ffmpeg must be installed.
+        variable
+            The principal one by default.
+        fps
+            Frames per second.
+
+        Returns
+        -------
+        Path
+            The file written.
+        """
         from stormfusion import plot
 
         return plot.animate(self[variable or self.variables[0]].load(), path, fps=fps)
@@ -167,15 +265,20 @@ def latest(available: Times, wanted: Times) -> NDArray[np.int64]:
 
     Examples
     --------
-    >>> minutes = lambda *m: np.array(m, dtype="timedelta64[m]") + np.datetime64("2019-06-01", "ns")
+    >>> def minutes(*m):
+    ...     return np.array(m, "timedelta64[m]") + np.datetime64("2019-06-01", "ns")
     >>> latest(minutes(0, 5, 10), minutes(-2, 3, 8, 13, 30))
     array([-1,  0,  1,  2, -1])
     """
-    at = np.searchsorted(available, wanted, side="right") - 1
-    steps = [np.median(np.diff(t)) for t in (available, wanted) if t.size > 1]
+    if not available.size:
+        return np.full(wanted.shape, -1, dtype=np.int64)
+    order = np.argsort(available, kind="stable")
+    place = np.searchsorted(available[order], wanted, side="right") - 1
+    at = order[np.maximum(place, 0)]
+    steps = [np.median(np.diff(np.sort(t))) for t in (available, wanted) if t.size > 1]
     oldest = max(steps) if steps else np.timedelta64(0, "ns")
-    age = wanted - available[np.maximum(at, 0)]
-    return np.asarray(np.where((at >= 0) & (age <= oldest), at, -1), dtype=np.int64)
+    near = wanted - available[at] <= oldest
+    return np.asarray(np.where((place >= 0) & near, at, -1), dtype=np.int64)
 
 
 class _LazyFrames(BackendArray):
@@ -193,36 +296,37 @@ class _LazyFrames(BackendArray):
         return values
 
     def _read(self, key: tuple[int | slice, ...]) -> NDArray[np.float32]:
-        spans, then = [], []
+        spans: list[slice] = []
+        then: list[int | slice] = []
         for index, size in zip(key, self.shape, strict=True):
             if isinstance(index, slice):
-                start, stop, step = index.indices(size)
-                picked = range(start, stop, step)
+                picked = range(*index.indices(size))
                 lower, upper = (min(picked), max(picked) + 1) if picked else (0, 0)
                 spans.append(slice(lower, upper))
-                relative = np.arange(start, stop, step) - lower
-                then.append(relative)
+                # a span begins and ends with a pixel that was picked
+                then.append(slice(None, None, picked.step))
             else:
                 position = int(index) % size
                 spans.append(slice(position, position + 1))
-                then.append(np.array([0]))
-        values = self.frames.packing.decode(self.frames.read(*spans))[np.ix_(*then)]
-        dropped = tuple(i for i, k in enumerate(key) if not isinstance(k, slice))
-        return np.asarray(values.squeeze(axis=dropped) if dropped else values)
+                then.append(0)
+        return self.frames.packing.decode(self.frames.read(*spans))[tuple(then)]
 
 
-def _attrs(variable: str) -> dict[str, object]:
+def _attrs(variable: str, grid: Grid) -> dict[str, object]:
+    """The CF attributes of a variable on a grid."""
     known = units.VARIABLES[variable]
     attrs: dict[str, object] = {"units": known.units, "long_name": known.long_name}
     if known.standard_name is not None:
         attrs["standard_name"] = known.standard_name
+    if grid.crs is not None:
+        attrs["grid_mapping"] = "crs"
     return attrs
 
 
 def _plain(attrs: Mapping[str, object]) -> dict[str, object]:
-    """The attributes that netCDF can hold."""
+    """The attributes that netCDF can hold; it has no true and false."""
     return {
-        key: value
+        key: int(value) if isinstance(value, bool | np.bool_) else value
         for key, value in attrs.items()
-        if isinstance(value, str | int | float | np.number)
+        if isinstance(value, str | int | float | np.number | np.bool_)
     }

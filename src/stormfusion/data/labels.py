@@ -1,5 +1,7 @@
 """Labels for forecasts: leads, times, grid and units."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import xarray as xr
@@ -14,7 +16,7 @@ def forecast_array(
     values: NDArray[np.float32],
     task: Task,
     grid: Grid,
-    reference_time: pd.Timestamp | np.datetime64,
+    reference_time: "pd.Timestamp | np.datetime64[Any]",
 ) -> xr.DataArray:
     """
     Label a forecast.
@@ -22,13 +24,29 @@ def forecast_array(
     Parameters
     ----------
     values
-        Physical values with the dimensions (lead, y, x), or (member, lead, y, x).
+        Physical values with the dimensions (lead, y, x), or (member, lead, y, x); NaN
+        where missing.
     task
         Whose target and lead times they have.
     grid
         Their grid.
     reference_time
-        Time of the last observed frame.
+        Time of the last observed frame, UTC.
+
+    Returns
+    -------
+    DataArray
+        The values with their units, `lead`, valid `time`, `reference_time`, `y` and
+        `x`, and members counted from 0.
+
+    Examples
+    --------
+    >>> task = Task(("vil",), "vil", 2, 3, 300, (1000.0, 1000.0))
+    >>> grid = Grid(np.arange(4) * 1000.0, np.arange(5) * 1000.0)
+    >>> values = np.zeros((3, 4, 5), dtype=np.float32)
+    >>> forecast = forecast_array(values, task, grid, pd.Timestamp("2019-06-01 12:00"))
+    >>> forecast.units, str(forecast.time.values[0])[:16]
+    ('kg m-2', '2019-06-01T12:05')
     """
     known = units.VARIABLES[task.target]
     coords = grid.coords()
@@ -37,7 +55,7 @@ def forecast_array(
         attrs["standard_name"] = known.standard_name
     if "crs" in coords:
         attrs["grid_mapping"] = "crs"
-    reference = np.datetime64(reference_time, "ns")
+    reference = pd.Timestamp(reference_time).to_datetime64().astype("datetime64[ns]")
     leads = task.lead_times()
     dims = ("lead", "y", "x") if values.ndim == 3 else ("member", "lead", "y", "x")
     array = xr.DataArray(

@@ -1,6 +1,8 @@
 """How stored numbers become physical values."""
 
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,20 +45,48 @@ class Packing:
         """Whether every stored number fits a table of at most 65,536 entries."""
         return np.dtype(self.dtype).kind in "iu" and np.dtype(self.dtype).itemsize <= 2
 
-    def codes(self) -> NDArray:
+    def codes(self) -> NDArray[Any]:
         """Every number the stored dtype can hold, in order."""
         limits = np.iinfo(self.dtype)
         return np.arange(limits.min, limits.max + 1).astype(self.dtype)
 
-    def decode(self, stored: NDArray) -> NDArray[np.float32]:
-        """Physical values, NaN where missing."""
+    def decode(self, stored: NDArray[Any]) -> NDArray[np.float32]:
+        """
+        Physical values, NaN where missing.
+
+        A value nearer to 0 than a millionth of `scale` is 0: a dry pixel stays dry
+        where `scale * stored + offset` rounds.
+        """
+        if self.tabulated and stored.dtype == np.dtype(self.dtype):
+            table = _table(self)
+            return np.take(table, stored.view(f"uint{8 * stored.dtype.itemsize}"))
+        return self._computed(stored)
+
+    def _computed(self, stored: NDArray[Any]) -> NDArray[np.float32]:
         if self.vil:
             return np.asarray(vil_from_bytes(stored), dtype=np.float32)
-        values = stored.astype(np.float64) * self.scale + self.offset
-        values = np.where(np.isfinite(values), values, np.nan)
+        plain = (self.scale, self.offset) == (1.0, 0.0) and stored.dtype.kind == "f"
+        if plain:
+            values: NDArray[Any] = stored
+        else:
+            values = stored.astype(np.float64) * self.scale + self.offset
+            values[np.abs(values) < 1e-6 * abs(self.scale)] = 0.0
+        with np.errstate(over="ignore", invalid="ignore"):
+            found = values.astype(np.float32)
+        found[~np.isfinite(found)] = np.nan
         for code in self.missing:
-            values = np.where(stored == code, np.nan, values)
-        return values.astype(np.float32)
+            found[stored == code] = np.nan
+        return found
+
+
+@lru_cache(maxsize=64)
+def _table(packing: Packing) -> NDArray[np.float32]:
+    """The physical value of every stored number, by its bits."""
+    bits = np.dtype(packing.dtype).itemsize * 8
+    codes = np.arange(2**bits).astype(f"uint{bits}").view(packing.dtype)
+    table = packing._computed(codes)
+    table.flags.writeable = False
+    return table
 
 
 VIL_BYTES = Packing("uint8", missing=(255,), vil=True)

@@ -16,6 +16,10 @@ BACK = 3
 """Frames over which a displacement is sought, where the history has as many."""
 
 
+FADE = 16.0
+"""Distance over which a frame fades beyond its edge [pixels]."""
+
+
 class FromMotion(nn.Module):
     r"""
     A body on top of advection: last frame, moved, plus what the body adds.
@@ -139,14 +143,17 @@ def advect(frame: Tensor, velocity: Tensor, leads: int) -> Future:
     column = torch.arange(width, device=frame.device, dtype=torch.float32)
     moved = []
     for lead in range(1, leads + 1):
-        y = (row - lead * velocity[:, 0]).clamp(0, height - 1)
-        x = (column - lead * velocity[:, 1]).clamp(0, width - 1)
+        from_y, from_x = row - lead * velocity[:, 0], column - lead * velocity[:, 1]
+        y, x = from_y.clamp(0, height - 1), from_x.clamp(0, width - 1)
+        outside = (from_y - y).abs() + (from_x - x).abs()
         top = y.detach().floor().clamp(max=max(height - 2, 0))
         left = x.detach().floor().clamp(max=max(width - 2, 0))
         down, right = y - top, x - left
         corner = (top * width + left).long().reshape(batch, -1)
         low, high = _pair(flat, corner, right), _pair(flat, corner + width, right)
-        moved.append(low * (1 - down) + high * down)
+        # what comes from outside is like the edge at first, and then not known to rain
+        fade = torch.exp(-outside / FADE)
+        moved.append((low * (1 - down) + high * down) * fade)
     return torch.stack(moved, dim=1)
 
 

@@ -13,61 +13,77 @@ RAIN = 0.1
 
 AMOUNT_EDGES = (0.02, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6,
                 0.65, 0.7, 0.75, 0.8, 0.85)  # fmt: skip
-SURROUND_EDGES = (0.02, 0.06, 0.12, 0.2, 0.3, 0.42, 0.55)
+"""Bins of the amount forecast [network numbers]; they are open at both ends."""
+SURROUND_EDGES = (0.002, 0.01, 0.03, 0.06, 0.12, 0.2, 0.3, 0.42, 0.55)
+"""Bins of its mean over the surroundings."""
 LEVELS = 160
+"""Bins of the amount observed, from 0 to `TOP`; the first is for no rain at all."""
 TOP = 1.25
-QUANTILES = 65
+DEVIATES = torch.linspace(-4.0, 4.0, 129)
+"""Standard normal deviates at which the quantiles of a bin are held."""
 RINGS = 64
+"""Wavenumbers at which the power of the errors is held."""
 
 
-def conditions_of(forecast: Tensor, radius: int) -> tuple[Tensor, Tensor]:
-    """Bin of the forecast amount, and of its mean over the surroundings."""
-    amount = torch.bucketize(forecast, edges_of(AMOUNT_EDGES, forecast), right=True)
-    window = 2 * radius + 1
-    around = forecast[None].clamp(min=0)
-    for size, pad in (((window, 1), (radius, 0)), ((1, window), (0, radius))):
-        around = F.avg_pool2d(around, size, 1, pad, count_include_pad=False)
-    edges = edges_of(SURROUND_EDGES, forecast)
-    return amount, torch.bucketize(around[0], edges, right=True)
+def reaches(leads: int, radius: int) -> tuple[int, ...]:
+    """
+    How far from where it is forecast rain may turn up, by lead [pixels].
+
+    Examples
+    --------
+    >>> reaches(12, 12)[0], reaches(12, 12)[-1]
+    (8, 30)
+    """
+    return tuple(radius // 2 + 2 * lead for lead in range(1, leads + 1))
 
 
-def near_rain(forecast: Tensor, radius: int) -> Tensor:
-    """Where rain is forecast within a radius."""
-    rain = (forecast >= RAIN).float()[None]
-    for size, pad in (
-        ((2 * radius + 1, 1), (radius, 0)),
-        ((1, 2 * radius + 1), (0, radius)),
-    ):
-        rain = F.max_pool2d(rain, size, 1, pad)
-    return rain[0] > 0
+def surroundings(forecast: Tensor, radius: int) -> tuple[Tensor, Tensor]:
+    """Mean amount within reach of each pixel, and whether rain is forecast there."""
+    amount = forecast.clamp(min=0)
+    rain = (forecast >= RAIN).to(forecast.dtype)
+    around, near = [], []
+    for lead, reach in enumerate(reaches(forecast.shape[0], radius)):
+        mean, any_ = amount[lead][None, None], rain[lead][None, None]
+        for size, pad in (
+            ((2 * reach + 1, 1), (reach, 0)),
+            ((1, 2 * reach + 1), (0, reach)),
+        ):
+            mean = F.avg_pool2d(mean, size, 1, pad, count_include_pad=False)
+            any_ = F.avg_pool2d(any_, size, 1, pad)
+        around.append(mean[0, 0])
+        near.append(any_[0, 0] > 1e-9)
+    return torch.stack(around), torch.stack(near)
 
 
-def position_of(forecast: Tensor) -> Tensor:
-    """Where an amount lies between the centre of its bin and that of its neighbour."""
-    edges = edges_of((0.0, *AMOUNT_EDGES, 0.9), forecast)
-    centres = (edges[1:] + edges[:-1]) / 2
-    return (
-        torch.bucketize(forecast, centres, right=True) - 1 + _between(forecast, centres)
-    )
+def bin_of(values: Tensor, edges: tuple[float, ...]) -> Tensor:
+    """Bin in which a value lies."""
+    return torch.bucketize(values, _tensor(edges, values), right=True)
 
 
-def _between(values: Tensor, centres: Tensor) -> Tensor:
+def place_of(values: Tensor, edges: tuple[float, ...]) -> Tensor:
+    """
+    Where a value lies among the centres of the bins: 1.5 between the second and third.
+
+    Examples
+    --------
+    >>> place_of(torch.tensor([0.0, 1.0, 2.0, 9.0]), (1.0, 2.0))
+    tensor([0.0000, 0.5000, 1.5000, 2.0000])
+    """
+    last = 2 * edges[-1] - edges[-2]
+    bounds = _tensor((0.0, *edges, last), values)
+    centres = (bounds[1:] + bounds[:-1]) / 2
     upper = torch.bucketize(values, centres, right=True).clamp(1, centres.numel() - 1)
     low, high = centres[upper - 1], centres[upper]
-    inside = (values >= centres[0]) & (values < centres[-1])
-    return torch.where(inside, (values - low) / (high - low), 0.0)
+    return upper - 1 + ((values - low) / (high - low)).clamp(0.0, 1.0)
 
 
-def rings_of(height: int, width: int, *, whole: bool = True) -> NDArray[Any]:
+def rings_of(height: int, width: int) -> NDArray[Any]:
     """Ring of each wave: its cycles per pixel, of which half one is the last."""
     ky = np.fft.fftfreq(height)[:, None]
     kx = np.fft.rfftfreq(width)[None, :]
     ring: NDArray[Any] = np.hypot(ky, kx) / 0.5 * (RINGS - 1)
-    if not whole:
-        return ring
-    return np.asarray(np.rint(ring).astype(np.int64).clip(0, RINGS - 1))
+    return ring
 
 
-def edges_of(values: tuple[float, ...], like: Tensor) -> Tensor:
-    """Edges of bins, where a tensor is."""
+def _tensor(values: tuple[float, ...], like: Tensor) -> Tensor:
     return torch.tensor(values, device=like.device, dtype=torch.float32)

@@ -10,11 +10,13 @@ import torch
 from torch import Tensor
 
 from stormfusion.sampling.conditions import (
+    AMOUNT_EDGES,
+    DEVIATES,
     RINGS,
-    conditions_of,
-    near_rain,
-    position_of,
+    SURROUND_EDGES,
+    place_of,
     rings_of,
+    surroundings,
 )
 
 
@@ -23,18 +25,19 @@ class Dressing:
     r"""
     Noise that looks like a forecast's past errors.
 
-    A member has, at each pixel, the value that lies at the quantile $u$ of what was
-    observed in the past where a like amount was forecast in like surroundings. The
-    field of $u = \Phi(\varepsilon)$ is Gaussian noise $\varepsilon$ with the power
-    spectrum of the past errors, and passes from lead time to lead time as
+    A member has, at each pixel, the value that lies at the quantile $\Phi(\varepsilon)$
+    of what was observed in the past where a like amount was forecast in like
+    surroundings. The field $\varepsilon$ is Gaussian noise with the power spectrum of
+    the past errors, and passes from lead time to lead time as
     $\varepsilon_l = \rho_l \varepsilon_{l-1} + \sqrt{1 - \rho_l^2}\, \eta_l$ with the
     errors' own correlation $\rho_l$. So members are as spread, as skewed and as rough
-    as the errors are; where no rain is forecast within `radius` pixels they stay dry.
+    as the errors are; where no rain is forecast within reach they stay dry. That reach
+    grows with lead time, from about half of `radius`.
 
     Parameters
     ----------
     quantiles
-        Observed amount by lead, forecast amount, surroundings and quantile.
+        Observed amount by lead, forecast amount, surroundings and normal deviate.
     power
         Power of the errors by lead and wavenumber, from 0 to half a cycle per pixel.
     memory
@@ -63,28 +66,43 @@ class Dressing:
         seed
             Seed of the noise.
         """
-        device = forecast.device
-        height, width = forecast.shape[-2:]
-        _, surround = conditions_of(forecast, self.radius)
-        position = position_of(forecast)
-        nearby = near_rain(forecast, self.radius)
-        filters = self._filters(height, width).to(device)
-        table = self.quantiles.to(device)
+        fitting = self.fitted_to(forecast)
         for number in members:
-            generator = torch.Generator().manual_seed(_member_seed(seed, number))
-            noise = self._noise(filters, height, width, generator, device)
-            u = 0.5 * (1 + torch.erf(noise / math.sqrt(2)))
-            value = _look_up(table, position, surround, u)
-            yield torch.where(nearby, value, forecast.clamp(min=0.0))
+            member = forecast.clamp(min=0.0).clone()
+            member.view(-1)[fitting.where] = fitting.draw(number, seed)
+            yield member
+
+    def fitted_to(self, forecast: Tensor) -> "Fitting":
+        """Find all of a forecast's members that does not depend on the member."""
+        around, near = surroundings(forecast, self.radius)
+        where = near.flatten().nonzero()[:, 0]
+        leads, amounts, surrounds, deviates = self.quantiles.shape
+        lead = where // forecast[0].numel()
+        amount = place_of(forecast.flatten()[where], AMOUNT_EDGES)
+        surround = place_of(around.flatten()[where], SURROUND_EDGES)
+        rows, weights = [], []
+        for a, b in ((0, 0), (0, 1), (1, 0), (1, 1)):
+            row, row_share = _neighbour(amount, a, amounts)
+            column, column_share = _neighbour(surround, b, surrounds)
+            rows.append(((lead * amounts + row) * surrounds + column) * deviates)
+            weights.append(row_share * column_share)
+        return Fitting(
+            where,
+            torch.stack(rows),
+            torch.stack(weights),
+            self.quantiles.flatten().to(forecast.device),
+            self._filters(*forecast.shape[-2:])[:leads].to(forecast.device),
+            self.memory.tolist(),
+            (forecast.shape[-2], forecast.shape[-1]),
+        )
 
     def _filters(self, height: int, width: int) -> Tensor:
         """Amplitude of each wave of a grid, so that the noise has variance one."""
-        ring = rings_of(height, width, whole=False)
+        ring = rings_of(height, width)
         lower = np.minimum(ring.astype(np.int64), RINGS - 1)
         upper = np.minimum(lower + 1, RINGS - 1)
         share = torch.from_numpy((ring - lower).clip(0, 1).astype(np.float32))
         power = self.power[:, lower] * (1 - share) + self.power[:, upper] * share
-        power[:, 0, 0] = power[:, 0, 0] * 0.5
         # rfft2 holds the waves between the first and the last column only once
         twice = torch.full((width // 2 + 1,), 2.0)
         twice[0] = 1.0
@@ -92,26 +110,6 @@ class Dressing:
             twice[-1] = 1.0
         total = (power * twice).sum((-2, -1), keepdim=True)
         return (power / total.clamp(min=1e-30) * height * width).sqrt()
-
-    def _noise(
-        self,
-        filters: Tensor,
-        height: int,
-        width: int,
-        generator: torch.Generator,
-        device: torch.device,
-    ) -> Tensor:
-        fields: list[Tensor] = []
-        for lead in range(filters.shape[0]):
-            white = torch.randn((height, width), generator=generator).to(device)
-            colored = torch.fft.irfft2(
-                torch.fft.rfft2(white) * filters[lead], s=(height, width)
-            )
-            if fields:
-                keep = float(self.memory[lead])
-                colored = keep * fields[-1] + math.sqrt(1 - keep**2) * colored
-            fields.append(colored)
-        return torch.stack(fields)
 
     def to_tensors(self) -> dict[str, Tensor]:
         """What a checkpoint holds of it."""
@@ -129,23 +127,68 @@ class Dressing:
         return cls(**{**values, "radius": int(values["radius"])})
 
 
-def _look_up(table: Tensor, position: Tensor, surround: Tensor, u: Tensor) -> Tensor:
-    """Observed amount at quantile `u`, between the bins of the forecast amount."""
-    leads, amounts, surrounds, levels = table.shape
-    flat = table.flatten()
-    lower = position.floor().clamp(0, amounts - 1)
-    share = (position - lower).clamp(0, 1)
-    at = (u * (levels - 1)).clamp(0, levels - 1.001)
-    step = at.floor()
-    rest = at - step
-    lead = torch.arange(leads, device=table.device)[:, None, None]
-    result = torch.zeros_like(u)
-    for offset, weight in ((0, 1 - share), (1, share)):
-        row = (lower.long() + offset).clamp(max=amounts - 1)
-        base = ((lead * amounts + row) * surrounds + surround) * levels + step.long()
-        value = flat[base] * (1 - rest) + flat[base + 1] * rest
-        result = result + weight * value
-    return result
+@dataclass(frozen=True, eq=False)
+class Fitting:
+    """
+    A dressing fitted to one forecast.
+
+    Parameters
+    ----------
+    where
+        Positions, in the flattened forecast, at which members differ.
+    rows, weights
+        Of each of them, the four rows of `quantiles` that it lies between.
+    quantiles
+        Observed amounts, a row of normal deviates for every bin.
+    filters, memory
+        Amplitudes of the noise, and its correlation in time, by lead.
+    shape
+        Rows and columns of the grid.
+    """
+
+    where: Tensor
+    rows: Tensor
+    weights: Tensor
+    quantiles: Tensor
+    filters: Tensor
+    memory: list[float]
+    shape: tuple[int, int]
+
+    def draw(self, number: int, seed: int) -> Tensor:
+        """The values of a member at `where`."""
+        lowest, highest = float(DEVIATES[0]), float(DEVIATES[-1])
+        last = DEVIATES.numel() - 1
+        noise = self.noise(number, seed).view(-1)[self.where]
+        at = (noise - lowest).mul_(last / (highest - lowest)).clamp_(0.0, last - 1e-3)
+        step = at.floor()
+        rest = at - step
+        step = step.long()
+        result = torch.zeros_like(rest)
+        for row, weight in zip(self.rows, self.weights, strict=True):
+            index = row + step
+            low, high = self.quantiles[index], self.quantiles[index + 1]
+            result += torch.lerp(low, high, rest) * weight
+        return result
+
+    def noise(self, number: int, seed: int) -> Tensor:
+        """The Gaussian field of a member, with the dimensions (lead, y, x)."""
+        generator = torch.Generator().manual_seed(_member_seed(seed, number))
+        white = torch.randn((len(self.memory), *self.shape), generator=generator)
+        waves = torch.fft.rfft2(white.to(self.filters.device)) * self.filters
+        fields = torch.fft.irfft2(waves, s=self.shape)
+        for lead in range(1, len(self.memory)):
+            keep = self.memory[lead]
+            fields[lead] *= math.sqrt(1 - keep**2)
+            fields[lead] += keep * fields[lead - 1]
+        return fields
+
+
+def _neighbour(place: Tensor, offset: int, count: int) -> tuple[Tensor, Tensor]:
+    """The bin below a place, or that above it, and how much it weighs."""
+    lower = place.floor()
+    share = place - lower
+    index = (lower.long() + offset).clamp(0, count - 1)
+    return index, share if offset else 1 - share
 
 
 def _member_seed(seed: int, number: int) -> int:

@@ -9,13 +9,14 @@ from torch import Tensor
 
 from stormfusion.sampling.conditions import (
     AMOUNT_EDGES,
+    DEVIATES,
     LEVELS,
-    QUANTILES,
     RINGS,
     SURROUND_EDGES,
     TOP,
-    conditions_of,
+    bin_of,
     rings_of,
+    surroundings,
 )
 from stormfusion.sampling.dressing import Dressing
 
@@ -52,14 +53,16 @@ class ErrorStatistics:
         """
         forecast = torch.where(valid, forecast, 0.0)
         observed = torch.where(valid, observed, 0.0)
-        amount, surround = conditions_of(forecast, self.radius)
+        around, near = surroundings(forecast, self.radius)
+        amount = bin_of(forecast, AMOUNT_EDGES)
+        surround = bin_of(around, SURROUND_EDGES)
         level = (observed * (LEVELS / TOP)).long().clamp(0, LEVELS - 1)
         # level 0 is kept for no rain at all
         level = torch.where(observed > 0, level.clamp(min=1), level)
         shape = self.counts.shape[1:]
         flat = (amount * shape[1] + surround) * shape[2] + level
         for lead in range(self.leads):
-            known = valid[lead]
+            known = valid[lead] & near[lead]
             found = torch.bincount(flat[lead][known].cpu(), minlength=math.prod(shape))
             self.counts[lead] += found.numpy().reshape(shape)
         self._add_spectra(forecast, observed, valid)
@@ -69,7 +72,7 @@ class ErrorStatistics:
         height, width = error.shape[-2:]
         window = torch.outer(torch.hann_window(height), torch.hann_window(width))
         spectrum = torch.fft.rfft2(error * window).abs().square().double().numpy()
-        ring = rings_of(height, width)
+        ring = np.rint(rings_of(height, width)).astype(np.int64).clip(0, RINGS - 1)
         for lead in range(self.leads):
             self.power[lead] += np.bincount(ring.ravel(), spectrum[lead].ravel(), RINGS)
             self.samples[lead] += np.bincount(ring.ravel(), minlength=RINGS)

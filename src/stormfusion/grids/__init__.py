@@ -1,0 +1,14 @@
+"""Grids: regular coordinates, their spacing and projection, and maps between them."""
+
+from stormfusion.grids.grid import Grid, latitude_longitude, places, same_projection
+from stormfusion.grids.regridder import KNOWN_AREA, Regridder, overlap
+
+__all__ = [
+    "KNOWN_AREA",
+    "Grid",
+    "Regridder",
+    "latitude_longitude",
+    "overlap",
+    "places",
+    "same_projection",
+]

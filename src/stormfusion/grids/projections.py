@@ -1,0 +1,94 @@
+"""Map projections: found in attributes, parsed, and turned into each other."""
+
+from functools import lru_cache
+from typing import Any
+
+import xarray as xr
+
+LATITUDE_LONGITUDE = "EPSG:4326"
+
+
+def projection_of(array: xr.DataArray | xr.Dataset) -> str | None:
+    """
+    Text of the projection that CF, rioxarray or plain attributes give.
+
+    Text that PROJ does not understand counts for nothing: a grid may lack a projection.
+
+    Examples
+    --------
+    >>> projection_of(xr.DataArray([0.0], attrs={"crs": "EPSG:3035"}))
+    'EPSG:3035'
+    """
+    holders: list[Any] = [array]
+    if isinstance(array, xr.Dataset):
+        holders += list(array.data_vars.values())
+    named = [
+        str(place["grid_mapping"]).split(":")[0].strip()
+        for holder in holders
+        for place in (holder.attrs, holder.encoding)
+        if place.get("grid_mapping")
+    ]
+    pool = array.variables if isinstance(array, xr.Dataset) else array.coords
+    candidates: list[object] = []
+    for name in [*named, "crs", "spatial_ref"]:
+        if name in pool:
+            attrs = pool[name].attrs
+            keys = ("crs_wkt", "spatial_ref", "proj4", "proj4_params")
+            candidates += [attrs.get(key) for key in keys] + [dict(attrs)]
+    candidates += [array.attrs.get(k) for k in ("crs", "proj4", "projection", "proj")]
+    for candidate in candidates:
+        if isinstance(candidate, str) and candidate.strip() and _parses(candidate):
+            return candidate
+        if isinstance(candidate, dict) and candidate.get("grid_mapping_name"):
+            text = _text_of_mapping(candidate)
+            if text is not None:
+                return text
+    return None
+
+
+def _text_of_mapping(attrs: dict[str, Any]) -> str | None:
+    """The projection that CF attributes describe, None where they do not suffice."""
+    from pyproj import CRS
+    from pyproj.exceptions import CRSError
+
+    try:
+        return str(CRS.from_cf(attrs).to_wkt())
+    except (CRSError, KeyError, TypeError, ValueError):
+        return None
+
+
+@lru_cache(maxsize=64)
+def _parses(crs: str) -> bool:
+    from pyproj.exceptions import CRSError
+
+    try:
+        _parse(crs)
+    except CRSError:
+        return False
+    return True
+
+
+@lru_cache(maxsize=64)
+def _parse(crs: str) -> Any:
+    from pyproj import CRS
+
+    return CRS.from_user_input(crs)
+
+
+@lru_cache(maxsize=64)
+def transformer(source: str | None, target: str | None) -> Any:
+    """The transformer of x and y (longitude and latitude) between two projections."""
+    from pyproj import Transformer
+
+    return Transformer.from_crs(source, target, always_xy=True)
+
+
+def is_turned(crs: str | None) -> bool:
+    """Whether degrees are those of a pole that lies elsewhere."""
+    return crs is not None and bool(_parse(crs).is_derived)
+
+
+@lru_cache(maxsize=64)
+def grid_mapping(crs: str) -> dict[str, object]:
+    """The CF attributes that describe a projection."""
+    return dict(_parse(crs).to_cf())
