@@ -24,8 +24,9 @@ draws, not at how well it forecasts.
 RUN = """
 import runpy, sys
 
-for sys.argv in zip(sys.argv[1::2], sys.argv[2::2]):
-    runpy.run_path(sys.argv[0], run_name="__main__")
+for script, picture in list(zip(sys.argv[1::2], sys.argv[2::2])):
+    sys.argv = [script, picture]
+    runpy.run_path(script, run_name="__main__")
 """
 
 

@@ -1,6 +1,5 @@
 """An ordered, immutable collection of events."""
 
-import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, overload
@@ -8,13 +7,13 @@ from typing import Any, overload
 import numpy as np
 import pandas as pd
 import xarray as xr
-from tqdm.auto import tqdm
+from numpy.typing import NDArray
 
-from stormfusion.data import gridded, sevir, synthetic
-from stormfusion.data.audit import centres_of, problem_of, table_of
+from stormfusion.data import gridded, selection, synthetic
+from stormfusion.data.audit import checked_table, problems_of
+from stormfusion.data.cutting import Cuts, wettest
 from stormfusion.data.event import Event
-from stormfusion.data.paths import expand
-from stormfusion.errors import CatalogError
+from stormfusion.data.opening import open_events
 
 
 class Catalog:
@@ -30,6 +29,11 @@ class Catalog:
     table
         A row for each event, in the same order, with the id as index and at least the
         column `time`. By default it holds what the events know.
+
+    Raises
+    ------
+    CatalogError
+        If two events have one id, or the table lists others.
 
     Examples
     --------
@@ -47,21 +51,8 @@ class Catalog:
         self, events: Sequence[Event], table: pd.DataFrame | None = None
     ) -> None:
         self._events = tuple(events)
-        if table is None:
-            table = table_of(self._events)
-        ids = [event.id for event in self._events]
-        if len(set(ids)) != len(ids):
-            twice = next(i for i in ids if ids.count(i) > 1)
-            raise CatalogError(
-                f"two events have the id {twice!r}, wanted ids that differ; rename the "
-                "files or drop one"
-            )
-        if list(table.index) != ids:
-            raise CatalogError(
-                f"the table lists {len(table)} events and there are {len(ids)}, or in "
-                "another order; give a row for each event"
-            )
-        self._table = table
+        self._table = checked_table(self._events, table)
+        self._skipped: tuple[tuple[str, str], ...] = ()
 
     @classmethod
     def open(
@@ -73,6 +64,7 @@ class Catalog:
         duration: str | pd.Timedelta | None = None,
         size: int | tuple[int, int] | None = None,
         events: int | None = None,
+        max_missing: float = 0.5,
         lightning: str = "leading",
         strict: bool = False,
         storage_options: Mapping[str, Any] | None = None,
@@ -86,21 +78,20 @@ class Catalog:
             A SEVIR root (a folder or an fsspec URL such as `"s3://sevir"`) or its
             catalog file; or one or more netCDF, zarr or GRIB files, wildcards allowed
             (`"radar/*.nc"`), or a folder of them. Files with one time each that share
-            a grid are joined into one sequence.
+            a grid are joined into one sequence; so are, where a `duration` is given,
+            longer files that follow each other.
         variables
-            Only these variables; by default all there are.
-        rename
-            For gridded files whose variables are not told by standard name, units or
-            name: `{"name in the file": "rain_rate"}`.
-        duration, size, events
-            How to cut events out of gridded sequences; see `from_xarray`.
+            Only these; by default all there are.
+        rename, duration, size, events, max_missing
+            For gridded files: what their variables are, and how events are cut out of
+            them; see `from_xarray`.
         lightning
             For SEVIR: `"leading"` counts the flashes in the five minutes up to a
             frame; `"sevir"` those in the five minutes after it, as its own code does,
             which lets a nowcast see the future.
         strict
-            Raise an error for the first damaged or absent file, rather than skip them
-            with one warning that counts them.
+            Raise an error for the first damaged, absent or foreign file, rather than
+            skip them with one warning that counts them.
         storage_options
             For URLs: options of their fsspec file system.
 
@@ -108,50 +99,23 @@ class Catalog:
         ------
         FileNotFoundError
             If nothing is there.
-        CatalogError
-            If what is there holds no event.
+        CatalogError, GridMismatchError
+            If there is no event, no variable that is known, or no regular grid.
         CorruptFileError
             If a file is damaged, and it is the only one or `strict` is set.
         """
-        options = dict(storage_options or {})
-        if isinstance(path, str | Path) and sevir.is_sevir(
-            path, storage_options=options
-        ):
-            table, found = sevir.open_sevir(
-                path,
-                variables=variables,
-                lightning=lightning,
-                strict=strict,
-                storage_options=options,
-            )
-            if not found:
-                raise CatalogError(
-                    f"the SEVIR catalog at {str(path)!r} lists no event with "
-                    f"{', '.join(variables) if variables else 'any variable'}; check "
-                    "the path and the variables"
-                )
-            return cls(found, table)
-        paths = expand(path, options)
-        readable, damaged = [], []
-        for each in paths:
-            try:
-                gridded.open_file(each, options)
-            except gridded.CorruptFileError as error:
-                if strict or len(paths) == 1:
-                    raise
-                damaged.append((each, error))
-            else:
-                readable.append(each)
-        if damaged:
-            warnings.warn(
-                f"{len(damaged)} of {len(paths)} files cannot be read and are skipped, "
-                f"the first is {damaged[0][0]!r}; strict=True stops at it",
-                UserWarning,
-                stacklevel=2,
-            )
-        cuts = {"rename": rename, "duration": duration, "size": size}
-        found_events = gridded.events_of_files(readable, options=options, **cuts)
-        return cls._gathered(found_events, variables, events)
+        found, table, skipped = open_events(
+            path,
+            variables=variables,
+            rename=rename,
+            cuts=Cuts(duration, size, max_missing, events),
+            lightning=lightning,
+            strict=strict,
+            options=dict(storage_options or {}),
+        )
+        catalog = cls(found, table)
+        catalog._skipped = skipped
+        return catalog
 
     @classmethod
     def from_xarray(
@@ -161,6 +125,7 @@ class Catalog:
         duration: str | pd.Timedelta | None = None,
         size: int | tuple[int, int] | None = None,
         events: int | None = None,
+        max_missing: float = 0.5,
         variables: Sequence[str] | None = None,
         rename: Mapping[str, str] | None = None,
         prefix: str = "event",
@@ -179,22 +144,25 @@ class Catalog:
             Time from the first to the last frame of an event, such as `"4h"`; by
             default each unbroken run is one event.
         size
-            Pixels of an event, a number or (y, x); by default the whole grid. A window
-            with half its pixels missing, or more, is left out.
+            Pixels of an event, a number or (y, x); by default the whole grid.
         events
             Keep only this many, those with the most rain.
+        max_missing
+            Windows of which more than this share is missing are left out; the table
+            has it as `missing_fraction`, and the share that is wet as `wet_fraction`.
         variables
-            Only these variables; by default all there are.
+            Only these; by default all there are.
         rename
             `{"name in the data": "rain_rate"}` where a variable is not told by its
-            standard name, units or name.
+            standard name, name or units.
         prefix
             Beginning of the events' ids.
 
         Raises
         ------
-        CatalogError
-            If no variable is known, frames are out of order, or no window fits.
+        CatalogError, GridMismatchError
+            If no variable is known, frames are out of order, no window fits, or the
+            grid is not a regular one.
 
         Examples
         --------
@@ -202,12 +170,9 @@ class Catalog:
         >>> Catalog.from_xarray(storm, duration="1h").table.index[0]
         'event-20190101T0000'
         """
-        if isinstance(dataset, xr.DataArray):
-            dataset = dataset.to_dataset(name=dataset.name or "variable")
-        found = gridded.events_of_dataset(
-            dataset, rename=rename, prefix=prefix, duration=duration, size=size
-        )
-        return cls._gathered(found, variables, events)
+        cuts = Cuts(duration, size, max_missing, events)
+        found = gridded.events_of_dataset(dataset, cuts, rename=rename, prefix=prefix)
+        return cls(wettest(found, cuts, variables=variables))
 
     @classmethod
     def synthetic(
@@ -225,21 +190,30 @@ class Catalog:
         Make plausible storms, for tests, docs and trying out.
 
         They move, grow, decay, split and trigger each other; cloud tops cool before
-        the rain comes and stay cold after it. They are storms of no real place.
+        the rain comes and stay cold after it.
 
         Parameters
         ----------
-        events
-            How many.
+        events, frames, interval, spacing
+            Number of events and of their frames, time between these, and distance
+            between pixels [m].
         size
             Pixels of the radar grid, a number or (y, x); the infrared has half as many
             and lightning an eighth.
-        frames, interval, spacing
-            Number of frames, time between them, and distance between pixels [m].
         variables
             Some of vil, rain_rate, reflectivity, ir069, ir107, vis, lightning.
         seed
             The same seed makes the same storms.
+
+        Raises
+        ------
+        CatalogError, ValueError
+            If a number or a variable is none of these.
+
+        Examples
+        --------
+        >>> Catalog.synthetic(events=2, size=64, variables=("vil", "ir107"))
+        <Catalog of 2 events, 2019-01-01 to 2019-07-02: vil, ir107>
         """
         return cls(
             synthetic.make_events(
@@ -253,34 +227,6 @@ class Catalog:
             )
         )
 
-    @classmethod
-    def _gathered(
-        cls,
-        found: Sequence[Event],
-        variables: Sequence[str] | None,
-        events: int | None,
-    ) -> "Catalog":
-        catalog = cls(sorted(found, key=lambda e: (e.time[0], e.id)))
-        if not len(catalog):
-            raise CatalogError(
-                "no window holds an event: the sequences are shorter than the duration, "
-                "or half their pixels are missing; choose a shorter duration or a "
-                "smaller size"
-            )
-        if variables is not None:
-            catalog = catalog.where(variables=variables, only=True)
-        if events is not None:
-            if "wet_fraction" not in catalog.table:
-                raise CatalogError(
-                    f"events={events} ranks windows by their rain, but there are no "
-                    "windows to rank; give a duration or a size"
-                )
-            wettest = catalog.table["wet_fraction"].rank(
-                ascending=False, method="first"
-            )
-            catalog = catalog._select((wettest <= events).to_numpy())
-        return catalog
-
     @property
     def table(self) -> pd.DataFrame:
         """A row for each event; a copy, so that the catalog stays as it is."""
@@ -289,15 +235,16 @@ class Catalog:
     @property
     def variables(self) -> tuple[str, ...]:
         """Variables that at least one event holds, principal ones first."""
-        return tuple(
-            dict.fromkeys(v for event in self._events for v in event.variables)
-        )
+        return selection.variables_of(self._events)
 
     def __len__(self) -> int:
         return len(self._events)
 
     def __iter__(self) -> Iterator[Event]:
         return iter(self._events)
+
+    def __contains__(self, key: object) -> bool:
+        return any(key is event or key == event.id for event in self._events)
 
     @overload
     def __getitem__(self, key: int | str) -> Event: ...
@@ -306,34 +253,24 @@ class Catalog:
     def __getitem__(self, key: int | str | slice) -> "Event | Catalog":
         if isinstance(key, slice):
             return Catalog(self._events[key], self._table.iloc[key])
-        if isinstance(key, str):
-            at = np.flatnonzero(self._table.index == key)
-            if at.size == 0:
-                raise KeyError(
-                    f"no event {key!r} among {len(self)}; catalog.table.index lists them"
-                )
-            return self._events[int(at[0])]
-        if not -len(self) <= key < len(self):
-            raise IndexError(f"event {key} of a catalog of {len(self)}; count from 0")
-        return self._events[key]
+        return self._events[selection.position(self._table.index, key)]
 
     def __or__(self, other: "Catalog") -> "Catalog":
         if not isinstance(other, Catalog):
             return NotImplemented
-        fresh = ~other._table.index.isin(self._table.index)
-        rest = other._select(fresh)
+        rest = other._select(selection.fresh(self._events, other._events))
         table = pd.concat([self._table, rest._table]) if len(rest) else self._table
-        return Catalog((*self._events, *rest._events), table)
+        union = Catalog((*self._events, *rest._events), table)
+        union._skipped = tuple(dict.fromkeys((*self._skipped, *other._skipped)))
+        return union
 
     def __repr__(self) -> str:
+        time = self._table["time"]
         if not len(self):
             return "<Catalog of 0 events>"
-        time = self._table["time"]
-        noun = "event" if len(self) == 1 else "events"
-        return (
-            f"<Catalog of {len(self)} {noun}, {time.min():%Y-%m-%d} to "
-            f"{time.max():%Y-%m-%d}: {', '.join(self.variables)}>"
-        )
+        count = f"{len(self)} event" + ("s" if len(self) > 1 else "")
+        span = f"{time.min():%Y-%m-%d} to {time.max():%Y-%m-%d}"
+        return f"<Catalog of {count}, {span}: {', '.join(self.variables)}>"
 
     def where(
         self,
@@ -355,13 +292,25 @@ class Catalog:
         event_type
             One or more types, such as `"Hail"`.
         time
-            A slice of times, both ends included: `slice("2019-06-01", None)`.
+            A slice of times in UTC, both ends included: `slice("2019-06-01", None)`. A
+            date or month in text means all of it.
         box
-            West, south, east and north [degrees]: events whose centre lies within.
+            West, south, east and north [degrees]: events whose centre lies within. It
+            may cross the date line, west then being more than east.
         variables
             Events that hold all of these.
         only
             Also leave out their other variables.
+
+        Returns
+        -------
+        Catalog
+            The events in the order they had; it may be empty.
+
+        Raises
+        ------
+        CatalogError
+            If the table has no types, or no event holds a variable.
 
         Examples
         --------
@@ -371,42 +320,25 @@ class Catalog:
         >>> len(catalog.where(lambda table: table["seed"] < 0))
         0
         """
+        if isinstance(variables, str):
+            variables = (variables,)
         keep = np.ones(len(self), dtype=bool)
         if predicate is not None:
-            keep &= np.asarray(predicate(self.table), dtype=bool)
+            keep &= selection.by_predicate(self.table, predicate)
         if event_type is not None:
-            types = [event_type] if isinstance(event_type, str) else list(event_type)
-            self._need("event_type")
-            keep &= self._table["event_type"].isin(types).to_numpy()
+            keep &= selection.by_type(self._table, event_type)
         if time is not None:
-            when = self._table["time"]
-            if time.start is not None:
-                keep &= (when >= pd.Timestamp(time.start)).to_numpy()
-            if time.stop is not None:
-                keep &= (when <= pd.Timestamp(time.stop)).to_numpy()
+            keep &= selection.by_time(self._table, time)
         if box is not None:
-            west, south, east, north = box
-            latitude, longitude = centres_of(self._events)
-            keep &= (longitude >= west) & (longitude <= east)
-            keep &= (latitude >= south) & (latitude <= north)
-        if variables is not None:
-            wanted = [variables] if isinstance(variables, str) else list(variables)
-            for variable in wanted:
-                if variable not in self.variables:
-                    raise CatalogError(
-                        f"the catalog has no variable {variable!r}, it has "
-                        f"{', '.join(self.variables)}; ask for one of them"
-                    )
-            keep &= np.array(
-                [set(wanted) <= set(e.variables) for e in self], dtype=bool
-            )
+            keep &= selection.by_box(self._events, box)
+        if variables is None:
+            return self._select(keep)
+        keep &= selection.by_variables(self._events, variables)
         chosen = self._select(keep)
-        if variables is not None and only:
-            slim = [
-                Event(e.id, {v: e.frames[v] for v in wanted}, e.attrs) for e in chosen
-            ]
-            return Catalog(slim, chosen._table)
-        return chosen
+        if not only:
+            return chosen
+        slim = selection.only_variables(chosen._events, variables)
+        return Catalog(slim, selection.listing(slim, chosen.table))
 
     def split(
         self, fraction: float | None = None, *, before: str | pd.Timestamp | None = None
@@ -420,7 +352,12 @@ class Catalog:
             Share of the events in the earlier part, between 0 and 1. Events of equal
             time stay together.
         before
-            Or the time at which the later part begins.
+            Or the time [UTC] at which the later part begins.
+
+        Returns
+        -------
+        tuple of Catalog and Catalog
+            The earlier and the later part, neither of them empty.
 
         Raises
         ------
@@ -433,30 +370,7 @@ class Catalog:
         >>> bool(earlier.table["time"].max() < later.table["time"].min())
         True
         """
-        if (fraction is None) == (before is None):
-            raise ValueError(
-                "split wants a fraction or before=, and not both; write "
-                "catalog.split(0.8) or catalog.split(before='2019-06-01')"
-            )
-        time = self._table["time"]
-        if before is not None:
-            cut = pd.Timestamp(before)
-        else:
-            if not 0 < float(str(fraction)) < 1:
-                raise ValueError(f"fraction is {fraction!r}, wanted between 0 and 1")
-            ordered = np.unique(time)
-            ranks = np.searchsorted(np.sort(time.to_numpy()), ordered)
-            nearest = int(np.argmin(np.abs(ranks - float(str(fraction)) * len(self))))
-            if ordered.size > 1:
-                nearest = max(nearest, 1)
-            cut = pd.Timestamp(ordered[nearest]) if ordered.size else pd.Timestamp.max
-        earlier = (time < cut).to_numpy(dtype=bool)
-        if earlier.all() or not earlier.any():
-            span = f" from {time.min()} to {time.max()}" if len(self) else ""
-            raise CatalogError(
-                f"splitting {len(self)} events{span} before {cut} leaves one part "
-                "empty; choose another time, or events of more than one time"
-            )
+        earlier = selection.earlier(self._table, fraction, before)
         return self._select(earlier), self._select(~earlier)
 
     def check(self, *, progress: bool = True) -> pd.DataFrame:
@@ -466,24 +380,20 @@ class Catalog:
         Returns
         -------
         DataFrame
-            A row for each variable that is corrupt, absent, all missing or broken in
-            time, with the columns `id`, `variable`, `problem`. Empty if all is well.
+            A row for each variable that is corrupt, absent, truncated, all missing or
+            broken in time, with the columns `id`, `variable`, `problem`; and one for
+            each file that `Catalog.open` skipped, with its path as `id` and no
+            variable. Empty if all is well.
+
+        Examples
+        --------
+        >>> len(Catalog.synthetic(events=1, size=64).check(progress=False))
+        0
         """
-        found = []
-        for event in tqdm(self, disable=not progress, desc="check", unit="event"):
-            for variable, frames in event.frames.items():
-                problem = problem_of(frames)
-                if problem is not None:
-                    found.append((event.id, variable, problem))
+        found = problems_of(self._events, progress=progress)
+        found += [(path, None, reason) for path, reason in self._skipped]
         return pd.DataFrame(found, columns=["id", "variable", "problem"])
 
-    def _select(self, keep: np.ndarray) -> "Catalog":
+    def _select(self, keep: NDArray[np.bool_]) -> "Catalog":
         events = [e for e, kept in zip(self._events, keep, strict=True) if kept]
         return Catalog(events, self._table.loc[keep])
-
-    def _need(self, column: str) -> None:
-        if column not in self._table:
-            raise CatalogError(
-                f"the table has no column {column!r}, it has "
-                f"{', '.join(map(str, self._table.columns))}; choose by one of them"
-            )

@@ -223,8 +223,8 @@ class Event:
         --------
         >>> from stormfusion import Catalog
         >>> figure = Catalog.synthetic(events=1, size=64, frames=2)[0].plot()
-        >>> figure.axes[0].get_xlabel()
-        'km east'
+        >>> type(figure).__name__
+        'Figure'
         """
         from stormfusion import plot
 
@@ -249,6 +249,15 @@ class Event:
         -------
         Path
             The file written.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> from stormfusion import Catalog
+        >>> event = Catalog.synthetic(events=1, size=64, frames=2)[0]
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     event.animate(f"{folder}/storm.gif").name
+        'storm.gif'
         """
         from stormfusion import plot
 

@@ -1,200 +1,61 @@
-"""Radar and satellite sequences that xarray can open, cut into events."""
+"""Radar and satellite sequences that xarray can open."""
 
-from collections import OrderedDict
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+import warnings
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 
 from stormfusion.data import conventions
+from stormfusion.data.cutting import Cuts, cut
+from stormfusion.data.datasets import Stamp, open_file, stamp_of
 from stormfusion.data.event import Event, Times
-from stormfusion.data.packing import Packing
-from stormfusion.data.task import RADAR, interval, regular
+from stormfusion.data.packing import FLOAT
+from stormfusion.data.sources import ArraySource, FileSource, GriddedFrames
+from stormfusion.data.task import RADAR, interval
 from stormfusion.errors import CatalogError, CorruptFileError, MissingExtraError
 from stormfusion.grids import Grid
 
-CACHE_BYTES = 2**30
-WET_NUMBER = {"reflectivity": 10.0, "rain_rate": 0.1, "vil": 0.1, "rain": 0.1}
-
-_cache: OrderedDict[tuple[object, ...], NDArray] = OrderedDict()
-
-
-@dataclass(frozen=True, eq=False)
-class ArraySource:
-    """Frames of a labelled array that is already open."""
-
-    array: xr.DataArray
-
-    def frame(self, number: int) -> NDArray:
-        """One whole frame, as stored."""
-        if self.array.variable._in_memory:
-            return np.asarray(self.array.isel(time=number).to_numpy())
-        return _cached((id(self.array), number), lambda: self._load(number))
-
-    def _load(self, number: int) -> NDArray:
-        return np.asarray(self.array.isel(time=number).to_numpy())
-
-
-@dataclass(frozen=True, eq=False)
-class FileSource:
-    """Frames of a variable of some files, each frame (file, position in the file)."""
-
-    paths: tuple[str, ...]
-    name: str
-    where: tuple[tuple[int, int], ...]
-    options: Mapping[str, Any] = field(default_factory=dict)
-
-    def frame(self, number: int) -> NDArray:
-        """One whole frame, as stored."""
-        path = self.paths[self.where[number][0]]
-        return _cached(
-            (path, self.name, self.where[number][1]), lambda: self._load(number)
-        )
-
-    def _load(self, number: int) -> NDArray:
-        file, position = self.where[number]
-        dataset = open_file(self.paths[file], self.options)
-        array = conventions.standardize(dataset[self.name])
-        try:
-            return np.asarray(array.isel(time=position).to_numpy())
-        except (OSError, RuntimeError, ValueError) as error:
-            raise CorruptFileError(
-                f"frame {position} of {self.paths[file]!r} cannot be read ({error}); "
-                "the file seems to be damaged: fetch it again"
-            ) from error
-
-
-@dataclass(frozen=True, eq=False)
-class GriddedFrames:
-    """Frames of a variable of a gridded source: some of its times, rows and columns."""
-
-    variable: str
-    time: Times
-    grid: Grid
-    packing: Packing
-    source: ArraySource | FileSource
-    first: int = 0
-    corner: tuple[int, int] = (0, 0)
-
-    def read(self, frames: slice, rows: slice, columns: slice) -> NDArray:
-        """Stored numbers of these frames, rows and columns."""
-        height, width = self.grid.shape
-        top, left = self.corner
-        upper, lower, _ = rows.indices(height)
-        start, stop, _ = columns.indices(width)
-        rows = slice(top + upper, top + lower)
-        columns = slice(left + start, left + stop)
-        picked = range(*frames.indices(self.time.size))
-        out = np.empty((len(picked), lower - upper, stop - start), self.packing.dtype)
-        for i, number in enumerate(picked):
-            out[i] = self.source.frame(self.first + number)[rows, columns]
-        return out
-
-    def cut(self, frames: slice, rows: slice, columns: slice) -> "GriddedFrames":
-        """The same frames, fewer of them on a part of the grid."""
-        return GriddedFrames(
-            self.variable,
-            self.time[frames],
-            self.grid.crop(rows, columns),
-            self.packing,
-            self.source,
-            self.first + (frames.start or 0),
-            (self.corner[0] + (rows.start or 0), self.corner[1] + (columns.start or 0)),
-        )
-
-
-def open_file(path: str, options: Mapping[str, Any] | None = None) -> xr.Dataset:
-    """Open a file with its numbers as stored; a sentence says why where it fails."""
-    key = (path, "dataset")
-    if key in _open:
-        return _open[key]
-    local = "://" not in path
-    if local and not Path(path).exists():
-        raise FileNotFoundError(
-            f"there is no file {path!r}; check the path, relative to {Path.cwd()}"
-        )
-    engine: str | None = None
-    target: Any = path
-    extra: dict[str, Any] = {}
-    if path.rstrip("/").endswith(".zarr"):
-        engine = "zarr"
-        extra = {"storage_options": dict(options or {})} if not local else {}
-    elif path.endswith((".grib", ".grib2", ".grb", ".grb2")):
-        engine = "cfgrib"
-    elif not local:
-        import fsspec
-
-        engine, target = "h5netcdf", fsspec.open(path, **dict(options or {})).open()
-    try:
-        dataset = xr.open_dataset(
-            target, engine=engine, mask_and_scale=False, decode_timedelta=False, **extra
-        )
-    except (ImportError, ModuleNotFoundError) as error:
-        raise MissingExtraError(
-            f"{path!r} needs the {engine} package, which is not installed; run "
-            "pip install 'stormfusion[geo]'"
-        ) from error
-    except (OSError, ValueError, KeyError, RuntimeError, EOFError) as error:
-        if engine is not None and "unrecognized engine" in str(error):
-            raise MissingExtraError(
-                f"{path!r} needs the {engine} package, which is not installed; run "
-                "pip install 'stormfusion[geo]'"
-            ) from error
-        raise CorruptFileError(
-            f"{path!r} is not a file that xarray can open, wanted whole netCDF, zarr or "
-            f"GRIB; fetch it again or convert it ({type(error).__name__})"
-        ) from error
-    while len(_open) >= 64:
-        _open.pop(next(iter(_open))).close()
-    _open[key] = dataset
-    return dataset
-
-
-_open: dict[tuple[str, str], xr.Dataset] = {}
-
-
-def frames_of_array(array: xr.DataArray, variable: str) -> GriddedFrames:
-    """The frames of one labelled array, its units and packing understood."""
-    array = conventions.standardize(array)
-    packing = conventions.packing_of(array, variable)
-    time = _times(array)
-    return GriddedFrames(variable, time, Grid.of(array), packing, ArraySource(array))
-
 
 def events_of_dataset(
-    dataset: xr.Dataset,
+    dataset: xr.Dataset | xr.DataArray,
+    cuts: Cuts,
     *,
     rename: Mapping[str, str] | None = None,
     prefix: str = "event",
-    **cuts: Any,
 ) -> list[Event]:
-    """The events of one open dataset."""
-    return cut(_frames_of_dataset(dataset, rename), prefix=prefix, **cuts)
+    """The events cut out of one open dataset; see `Catalog.from_xarray`."""
+    found, unitless = _frames_of(dataset, rename)
+    conventions.warn_without_units(unitless)
+    return cut(found, prefix=prefix, cuts=cuts)
 
 
 def event_of_dataset(dataset: xr.Dataset | xr.DataArray) -> Event:
-    """A dataset as one event, gaps in time and all."""
-    if isinstance(dataset, xr.DataArray):
-        dataset = dataset.to_dataset(name=dataset.name or "variable")
-    found = _frames_of_dataset(dataset, None)
+    """
+    A dataset as one event, gaps in time and all.
+
+    Raises
+    ------
+    CatalogError
+        If no variable is known, or the frames are out of order.
+    GridMismatchError
+        If a grid is not a regular one.
+
+    Examples
+    --------
+    >>> from stormfusion import Catalog
+    >>> storm = Catalog.synthetic(events=1, size=64)[0].to_dataset()
+    >>> event_of_dataset(storm).variables
+    ('vil', 'ir069', 'ir107', 'vis', 'lightning')
+    """
+    found, unitless = _frames_of(dataset, None)
+    conventions.warn_without_units(unitless)
     main = next((v for v in RADAR if v in found), next(iter(found)))
-    ordered = {main: found[main], **found}
-    return Event(str(dataset.attrs.get("id", "dataset")), ordered)
-
-
-def _frames_of_dataset(
-    dataset: xr.Dataset, rename: Mapping[str, str] | None
-) -> dict[str, GriddedFrames]:
-    coords = {n: dataset[n] for n in dataset.coords}
-    return {
-        variable: frames_of_array(dataset[name].assign_coords(coords), variable)
-        for variable, name in conventions.variables_of(dataset, rename).items()
-    }
+    return Event(str(dataset.attrs.get("id", "dataset")), {main: found[main], **found})
 
 
 def events_of_files(
@@ -202,179 +63,222 @@ def events_of_files(
     *,
     rename: Mapping[str, str] | None = None,
     options: Mapping[str, Any] | None = None,
-    **cuts: Any,
-) -> list[Event]:
+    cuts: Cuts | None = None,
+    strict: bool = False,
+) -> tuple[list[Event], tuple[tuple[str, str], ...]]:
     """
-    The events of some files; files that follow each other in time are one sequence.
+    The events of some files, and the files that are no use, with the reason.
+
+    Files that hold one time each and share a grid are one sequence, in the order of
+    their times. Of files that hold more, each is a sequence; where a duration is to be
+    cut out of them, those that follow each other in time are one.
+
+    Raises
+    ------
+    CatalogError, GridMismatchError, CorruptFileError
+        If a file is no use, and `strict` is set or none is of use.
     """
-    sequences: dict[tuple[object, ...], list[tuple[str, dict[str, GriddedFrames]]]] = {}
+    groups: dict[Hashable, list[dict[str, GriddedFrames]]] = {}
+    failed: list[tuple[str, Exception]] = []
+    unitless: dict[str, str] = {}
     for path in paths:
-        dataset = open_file(path, options)
-        named = conventions.variables_of(dataset, rename)
-        coords = {n: dataset[n] for n in dataset.coords}
-        found, shape = {}, []
-        for variable, name in named.items():
-            frames = frames_of_array(dataset[name].assign_coords(coords), variable)
-            where = tuple((0, i) for i in range(frames.time.size))
-            source = FileSource((path,), name, where, options or {})
-            found[variable] = GriddedFrames(
-                variable, frames.time, frames.grid, frames.packing, source
-            )
-            grid = frames.grid
-            corners = (
-                *grid.shape,
-                *grid.y[[0, -1]].tolist(),
-                *grid.x[[0, -1]].tolist(),
-            )
-            shape.append((variable, name, frames.packing, corners))
-        single = all(frames.time.size == 1 for frames in found.values())
-        # a file with a sequence of its own is an event of its own
-        key = ("steps", *shape) if single else ("sequence", path)
-        sequences.setdefault(key, []).append((path, found))
-    events = []
-    for members in sequences.values():
-        prefix = Path(members[0][0].rstrip("/")).stem.split(".")[0]
-        events += cut(_join([found for _, found in members]), prefix=prefix, **cuts)
-    return events
+        try:
+            found, missing = _frames_of(open_file(path, options), rename)
+        except MissingExtraError:
+            raise
+        except (OSError, ValueError) as error:
+            if strict:
+                raise
+            failed.append((path, error))
+            continue
+        unitless |= missing
+        stamp = stamp_of(path)
+        part = {v: _in_file(f, path, stamp, options or {}) for v, f in found.items()}
+        groups.setdefault(_kind(part), []).append(part)
+    conventions.warn_without_units(unitless)
+    cuts = cuts or Cuts()
+    events: list[Event] = []
+    readable = 0
+    for parts in groups.values():
+        for sequence in _sequences(parts, joined=cuts.duration is not None):
+            first = _first_path(sequence)
+            try:
+                events += cut(_join(sequence), prefix=_stem(first), cuts=cuts)
+                readable += 1
+            except CorruptFileError as error:
+                if strict:
+                    raise
+                failed.append((first, error))
+    if failed and not readable:
+        raise failed[0][1]
+    reasons = tuple((path, str(error)) for path, error in failed)
+    if reasons:
+        warnings.warn(
+            f"{len(reasons)} of {len(paths)} files are skipped, the first is "
+            f"{reasons[0][0]!r} ({reasons[0][1]}); strict=True stops at it",
+            UserWarning,
+            stacklevel=3,
+        )
+    return events, reasons
 
 
-def cut(
-    found: Mapping[str, GriddedFrames],
-    *,
-    prefix: str,
-    duration: str | pd.Timedelta | None = None,
-    size: int | tuple[int, int] | None = None,
-    max_missing: float = 0.5,
-) -> list[Event]:
-    """Cut sequences into events: regular in time, and of one size where asked."""
-    principal = next((v for v in RADAR if v in found), next(iter(found)))
-    main = found[principal]
-    if main.time.size == 1:
-        runs = [slice(0, 1)]
+def _frames_of(
+    dataset: xr.Dataset | xr.DataArray, rename: Mapping[str, str] | None
+) -> tuple[dict[str, GriddedFrames], dict[str, str]]:
+    """The frames of each variable we know, and the variables without units."""
+    if isinstance(dataset, xr.DataArray):
+        dataset = dataset.to_dataset(name=dataset.name or "variable")
+    found, unitless = {}, {}
+    for variable, name in conventions.variables_of(dataset, rename).items():
+        array = conventions.standardize(conventions.array_of(dataset, name))
+        packing = conventions.packing_of(array, variable)
+        if conventions.units_of(array) is None:
+            unitless[name] = variable
+        source = ArraySource(array)
+        time = _times(array)
+        found[variable] = GriddedFrames(variable, time, Grid.of(array), packing, source)
+    return found, unitless
+
+
+def _in_file(
+    frames: GriddedFrames, path: str, stamp: Stamp, options: Mapping[str, Any]
+) -> GriddedFrames:
+    """The frames of an open dataset as frames of its file, which pickle."""
+    assert isinstance(frames.source, ArraySource)
+    name = str(frames.source.array.name)
+    where = tuple((0, i) for i in range(frames.time.size))
+    source = FileSource((path,), (stamp,), name, where, options=options)
+    return GriddedFrames(
+        frames.variable, frames.time, frames.grid, frames.packing, source
+    )
+
+
+def _kind(part: Mapping[str, GriddedFrames]) -> Hashable:
+    """What files have in common that can be one sequence: variables and grids."""
+    kind: list[Hashable] = []
+    for variable, frames in part.items():
+        grid = frames.grid
+        ends = np.concatenate([grid.y[[0, -1]], grid.x[[0, -1]]])
+        steps = np.repeat(grid.steps, 2)
+        places = tuple(np.rint(100 * ends / steps).tolist())
+        kind.append((variable, _source(frames).name, grid.shape, places, grid.crs))
+    return tuple(kind)
+
+
+def _sequences(
+    parts: list[dict[str, GriddedFrames]], *, joined: bool
+) -> Iterable[list[dict[str, GriddedFrames]]]:
+    """Which files are one sequence."""
+    longer = [p for p in parts if any(f.time.size > 1 for f in p.values())]
+    if joined and longer:
+        longer = parts
     else:
-        seconds = interval(main.time)
-        breaks = np.flatnonzero(~regular(main.time, seconds)) + 1
-        edges = [0, *breaks.tolist(), main.time.size]
-        runs = [slice(a, b) for a, b in zip(edges[:-1], edges[1:], strict=True)]
-        if duration is not None:
-            length = int(pd.Timedelta(duration).total_seconds() // seconds) + 1
-            runs = [
-                slice(start, start + length)
-                for run in runs
-                for start in range(run.start, run.stop - length + 1, length)
-            ]
-    events = []
-    for run in runs:
-        for rows, columns in _tiles(main.grid.shape, size):
-            frames = main.cut(run, rows, columns)
-            attrs: dict[str, object] = {}
-            if duration is not None or size is not None:
-                attrs["wet_fraction"], attrs["missing_fraction"] = _wetness(frames)
-                if float(str(attrs["missing_fraction"])) > max_missing:
-                    continue
-            name = f"{prefix}-{pd.Timestamp(frames.time[0]):%Y%m%dT%H%M}"
-            if size is not None:
-                name += f"-y{rows.start}x{columns.start}"
-            others = {v: _around(f, frames) for v, f in found.items() if v != principal}
-            events.append(Event(name, {principal: frames, **others}, attrs))
-    return events
+        single = [p for p in parts if all(f.time.size == 1 for f in p.values())]
+        if single:
+            yield single
+    chain: list[dict[str, GriddedFrames]] = []
+    for part in sorted(longer, key=lambda part: next(iter(part.values())).time[0]):
+        if chain and not (joined and _follows(part, chain[-1])):
+            yield chain
+            chain = []
+        chain.append(part)
+    if chain:
+        yield chain
 
 
-def _around(frames: GriddedFrames, main: GriddedFrames) -> GriddedFrames:
-    """The frames of another variable that an event of the principal one may use."""
-    step = np.timedelta64(interval(frames.time) if frames.time.size > 1 else 0, "s")
-    start = int(np.searchsorted(frames.time, main.time[0] - step))
-    stop = int(np.searchsorted(frames.time, main.time[-1], side="right"))
-    whole = slice(0, None)
-    if frames.grid.same_as(main.grid) or stop <= start:
-        return frames.cut(slice(start, max(stop, start + 1)), whole, whole)
-    return frames.cut(slice(start, stop), whole, whole)
+def _follows(
+    part: Mapping[str, GriddedFrames], other: Mapping[str, GriddedFrames]
+) -> bool:
+    """Whether a file goes on where another one ends, with no frame between missing."""
+    return all(
+        np.timedelta64(0, "s")
+        < frames.time[0] - other[variable].time[-1]
+        <= np.timedelta64(int(1.5 * interval(other[variable].time)), "s")
+        for variable, frames in part.items()
+        if other[variable].time.size > 1
+    )
 
 
 def _join(parts: Sequence[Mapping[str, GriddedFrames]]) -> dict[str, GriddedFrames]:
-    """Files that hold one time each, in the order of their times."""
+    """Files in the order of their times, as one sequence."""
     if len(parts) == 1:
         return dict(parts[0])
     joined = {}
     for variable, first in parts[0].items():
         members = sorted((p[variable] for p in parts), key=lambda f: f.time[0])
-        sources = [f.source for f in members]
-        paths = tuple(p for s in sources if isinstance(s, FileSource) for p in s.paths)
-        time = np.concatenate([f.time for f in members])
-        _check_order(time, variable)
-        assert isinstance(first.source, FileSource)
+        sources = [_source(f) for f in members]
+        for one, other in pairwise(members):
+            if other.time[0] <= one.time[-1]:
+                a, b = (_source(f).paths[0] for f in (one, other))
+                raise CatalogError(
+                    f"{a!r} and {b!r} both hold {variable} at {other.time[0]}; leave "
+                    "one of them out"
+                )
+        packings = tuple(f.packing for f in members)
+        alike = len(set(packings)) == 1
         source = FileSource(
-            paths,
-            first.source.name,
-            tuple((i, 0) for i in range(len(paths))),
-            first.source.options,
+            tuple(s.paths[0] for s in sources),
+            tuple(s.stamps[0] for s in sources),
+            sources[0].name,
+            tuple((i, j) for i, f in enumerate(members) for j in range(f.time.size)),
+            () if alike else packings,
+            sources[0].options,
         )
-        joined[variable] = GriddedFrames(
-            variable, time, first.grid, first.packing, source
-        )
+        time = np.concatenate([f.time for f in members])
+        packing = first.packing if alike else FLOAT
+        joined[variable] = GriddedFrames(variable, time, first.grid, packing, source)
     return joined
 
 
-def _tiles(
-    shape: tuple[int, int], size: int | tuple[int, int] | None
-) -> list[tuple[slice, slice]]:
-    if size is None:
-        return [(slice(0, shape[0]), slice(0, shape[1]))]
-    height, width = (size, size) if isinstance(size, int) else size
-    if not (2 <= height <= shape[0] and 2 <= width <= shape[1]):
-        raise CatalogError(
-            f"size {height} x {width} does not fit the grid of {shape[0]} x {shape[1]} "
-            "pixels; choose a smaller one"
-        )
-    top, left = (shape[0] % height) // 2, (shape[1] % width) // 2
-    return [
-        (slice(y, y + height), slice(x, x + width))
-        for y in range(top, shape[0] - height + 1, height)
-        for x in range(left, shape[1] - width + 1, width)
-    ]
+def _source(frames: GriddedFrames) -> FileSource:
+    assert isinstance(frames.source, FileSource)
+    return frames.source
 
 
-def _wetness(frames: GriddedFrames) -> tuple[float, float]:
-    """Share of the pixels where it rains, and share that is missing."""
-    everywhere = slice(None)
-    count = frames.time.size
-    wet = missing = total = 0
-    for number in np.unique(np.linspace(0, count - 1, min(count, 6)).astype(int)):
-        stored = frames.read(slice(number, number + 1), everywhere, everywhere)
-        values = frames.packing.decode(stored)
-        wet += int((values >= WET_NUMBER.get(frames.variable, 0.1)).sum())
-        missing += int(np.isnan(values).sum())
-        total += values.size
-    return wet / max(total - missing, 1), missing / total
+def _first_path(parts: Sequence[Mapping[str, GriddedFrames]]) -> str:
+    first = min((next(iter(p.values())) for p in parts), key=lambda f: f.time[0])
+    return _source(first).paths[0]
+
+
+def _stem(path: str) -> str:
+    return Path(path.rstrip("/")).stem.split(".")[0]
 
 
 def _times(array: xr.DataArray) -> Times:
-    time = np.asarray(array["time"].to_numpy()).astype("datetime64[ns]")
-    _check_order(time, str(array.name))
-    return time
-
-
-def _check_order(time: Times, variable: str) -> None:
-    steps = np.diff(time) / np.timedelta64(1, "s")
+    """Times of frames, in order and without doubt."""
+    name = str(array.name)
+    time = array["time"].to_numpy() if "time" in array.coords else None
+    if time is not None and time.dtype == object:
+        time = _from_cftime(time, name)
+    if time is None or time.dtype.kind != "M":
+        raise CatalogError(
+            f"frames of {name!r} have no dates, wanted datetime64 as coordinate "
+            "'time'; decode them with xr.decode_cf, or assign them with .assign_coords"
+        )
+    time = time.astype("datetime64[ns]")
     if np.isnat(time).any():
-        raise CatalogError(f"{variable!r} has frames without a time; drop them")
+        raise CatalogError(
+            f"{int(np.isnat(time).sum())} frames of {name!r} have no time; drop them "
+            "with .sel(time=ds.time.notnull())"
+        )
+    steps = np.diff(time) / np.timedelta64(1, "s")
     if (steps <= 0).any():
         at = int(np.argmax(steps <= 0))
         kind = "twice" if steps[at] == 0 else "out of order"
         raise CatalogError(
-            f"frames of {variable!r} are {kind} in time, {time[at]} is followed by "
-            f"{time[at + 1]}; sort them with .sortby('time') and drop duplicates"
+            f"frames of {name!r} are {kind} in time, {time[at]} is followed by "
+            f"{time[at + 1]}; sort them with .sortby('time') and drop duplicates with "
+            ".drop_duplicates('time')"
         )
+    return time
 
 
-def _cached(key: tuple[object, ...], load: Any) -> NDArray:
-    """Keep the most recently used frames, up to a gigabyte, in each process."""
-    if key in _cache:
-        _cache.move_to_end(key)
-        return _cache[key]
-    frame: NDArray = load()
-    _cache[key] = frame
-    held = sum(f.nbytes for f in _cache.values()) if len(_cache) % 16 == 0 else 0
-    while held > CACHE_BYTES and len(_cache) > 1:
-        held -= _cache.popitem(last=False)[1].nbytes
-    return frame
+def _from_cftime(time: NDArray[Any], name: str) -> NDArray[Any]:
+    calendars = {str(getattr(t, "calendar", "none")) for t in time}
+    if not calendars <= {"standard", "gregorian", "proleptic_gregorian"}:
+        raise CatalogError(
+            f"frames of {name!r} have times of the calendar "
+            f"{', '.join(sorted(calendars))}, wanted the standard one; convert them "
+            "with .convert_calendar('standard')"
+        )
+    return np.array([t.isoformat() for t in time], dtype="datetime64[ns]")

@@ -4,40 +4,91 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from stormfusion.data import files
+from stormfusion.data.datasets import is_zarr
+
+KINDS = (".nc", ".nc4", ".cdf", ".grib", ".grib2", ".grb", ".grb2", ".zarr")
+
 
 def expand(
     path: str | Path | Sequence[str | Path], options: Mapping[str, Any]
 ) -> list[str]:
-    """The files that a path, wildcard, folder or list of them names."""
-    if not isinstance(path, str | Path):
-        return [each for one in path for each in expand(one, options)]
-    text = str(path)
-    if "://" in text:
-        import fsspec
+    """
+    The files that a path, wildcard, folder or list of them names, each once.
 
-        if "*" not in text:
-            return [text]
-        system, _, roots = fsspec.get_fs_token_paths(
-            text, storage_options=dict(options)
-        )
-        return [system.unstrip_protocol(root) for root in sorted(roots)]
-    place = Path(text).expanduser()
-    if "*" in text:
-        anchor = Path(place.anchor) if place.anchor else Path()
-        pattern = str(place.relative_to(place.anchor)) if place.anchor else str(place)
-        found = sorted(map(str, anchor.glob(pattern)))
-    elif place.is_dir() and place.suffix != ".zarr":
-        kinds = ("*.nc", "*.nc4", "*.grib", "*.grib2", "*.grb2", "*.zarr")
-        found = sorted(str(p) for kind in kinds for p in place.glob(kind))
-        if not found:
-            raise FileNotFoundError(
-                f"folder {text!r} holds neither a SEVIR catalog (CATALOG.csv) nor "
-                "netCDF, zarr or GRIB files; check the path"
-            )
-    else:
-        if not place.exists():
-            raise FileNotFoundError(f"there is no file or folder {text!r}; check it")
-        found = [str(place)]
+    Parameters
+    ----------
+    path
+        Local paths (`~` is the home folder) or URLs, with `*`, `?` and `[...]` as
+        wildcards and `**` for folders in folders.
+    options
+        What fsspec is told to reach a URL.
+
+    Returns
+    -------
+    list of str
+        Absolute paths and URLs, sorted within a wildcard or folder.
+
+    Raises
+    ------
+    FileNotFoundError
+        If nothing is there.
+
+    Examples
+    --------
+    >>> expand("s3://radar/rain.nc", {})
+    ['s3://radar/rain.nc']
+    """
+    if isinstance(path, str | Path):
+        return _one(str(path), options)
+    found = [each for one in path for each in _one(str(one), options)]
     if not found:
-        raise FileNotFoundError(f"no file matches {text!r}; check the pattern")
-    return found
+        raise FileNotFoundError("got an empty list of files, wanted one or more")
+    return list(dict.fromkeys(found))
+
+
+def _one(text: str, options: Mapping[str, Any]) -> list[str]:
+    wild = any(sign in text for sign in "*?[")
+    if not files.is_local(text):
+        return _remote(text, options, wild=wild)
+    place = Path(files.normalize(text))
+    if place.exists():
+        wild = False
+    if wild:
+        pattern = str(place.relative_to(place.anchor))
+        found = [p for p in Path(place.anchor).glob(pattern) if _is_data(p)]
+        if not found:
+            raise FileNotFoundError(f"no file matches {text!r}; check the pattern")
+        return sorted(map(str, found))
+    if not place.exists():
+        raise FileNotFoundError(f"there is no file or folder {text!r}; check the path")
+    if not place.is_dir() or is_zarr(str(place)):
+        return [str(place)]
+    inside = sorted(str(p) for p in place.iterdir() if p.suffix.lower() in KINDS)
+    if not inside:
+        raise FileNotFoundError(
+            f"folder {text!r} holds neither a SEVIR catalog (CATALOG.csv) nor netCDF, "
+            "zarr or GRIB files; check the path, or name files in folders of it with "
+            "'**/*.nc'"
+        )
+    return inside
+
+
+def _is_data(place: Path) -> bool:
+    return place.is_file() or is_zarr(str(place))
+
+
+def _remote(text: str, options: Mapping[str, Any], *, wild: bool) -> list[str]:
+    if not wild and (is_zarr(text) or text.lower().endswith(KINDS)):
+        return [text]
+    system, inner = files.filesystem(text, options)
+    if wild:
+        found = sorted(map(str, system.glob(inner)))
+    elif system.isdir(inner):
+        listed = sorted(map(str, system.ls(inner, detail=False)))
+        found = [each for each in listed if each.rstrip("/").lower().endswith(KINDS)]
+    else:
+        return [text]
+    if not found:
+        raise FileNotFoundError(f"no radar file is at {text!r}; check the URL")
+    return [str(system.unstrip_protocol(each)) for each in found]

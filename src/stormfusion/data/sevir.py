@@ -37,6 +37,9 @@ def is_sevir(
     """
     Whether a path is SEVIR's catalog, or a folder or URL that holds one.
 
+    A folder whose catalog has another name than `CATALOG.csv` and that holds netCDF
+    files as well is taken for a folder of these.
+
     Parameters
     ----------
     path
@@ -52,7 +55,11 @@ def is_sevir(
     text = os.fspath(path)
     if any(sign in text for sign in "*?["):
         return False
-    return text.lower().endswith(".csv") or bool(_catalogs(text, storage_options))
+    if text.lower().endswith(".csv"):
+        return True
+    names = _catalogs(text, storage_options)
+    exact = any(name.lower() == "catalog.csv" for name in names)
+    return exact or (bool(names) and not _holds_gridded(text))
 
 
 def open_sevir(
@@ -124,6 +131,11 @@ def _wanted(variables: Iterable[str] | None) -> tuple[str, ...]:
             f"variables are empty, wanted at least one of {', '.join(VARIABLES)}"
         )
     return wanted
+
+
+def _holds_gridded(root: str) -> bool:
+    url = files.normalize(root)
+    return files.is_local(url) and any(Path(url).glob("*.nc"))
 
 
 def _catalogs(root: str, options: files.Options) -> list[str]:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -58,23 +59,29 @@ class SyntheticFrames:
         rows, columns = (-(-n // factor) for n in self.world.shape)
         y = self.corner[0] + (np.arange(rows) + 0.5) * spacing
         x = self.corner[1] + (np.arange(columns) + 0.5) * spacing
-        return Grid(y, x, LAEA)
+        return Grid(y.astype(np.float64), x.astype(np.float64), LAEA)
 
-    def read(self, frames: slice, rows: slice, columns: slice) -> NDArray:
+    def read(self, frames: slice, rows: slice, columns: slice) -> NDArray[Any]:
         """Stored numbers of these frames, rows and columns."""
         return _stored(self.world, self.variable)[frames, rows, columns]
 
 
 @lru_cache(maxsize=32)
-def _stored(world: StormWorld, variable: str) -> NDArray:
-    values = getattr(world, variable)()
+def _stored(world: StormWorld, variable: str) -> NDArray[Any]:
+    """All frames of a variable; they are shared, and cannot be written."""
+    values: NDArray[np.float32] = getattr(world, variable)()
     if variable == "vil":
-        return np.asarray(vil_to_bytes(values))
-    packing = PACKINGS[variable]
-    limits = np.iinfo(packing.dtype)
-    top = limits.max - 1 if packing.missing == (limits.max,) else limits.max
-    stored = np.rint((values - packing.offset) / packing.scale)
-    return np.clip(stored, limits.min, top).astype(packing.dtype)
+        stored: NDArray[Any] = vil_to_bytes(values)
+    else:
+        packing = PACKINGS[variable]
+        limits = np.iinfo(packing.dtype)
+        # the code for missing, the least or the greatest number, is no value
+        low = limits.min + (limits.min in packing.missing)
+        high = limits.max - (limits.max in packing.missing)
+        codes = np.rint((values - packing.offset) / packing.scale)
+        stored = np.clip(codes, low, high).astype(packing.dtype)
+    stored.flags.writeable = False
+    return stored
 
 
 def make_events(
@@ -87,9 +94,23 @@ def make_events(
     variables: Sequence[str] = ("vil", "ir069", "ir107", "vis", "lightning"),
     seed: int = 0,
 ) -> tuple[Event, ...]:
-    """Synthetic events, spread over the year 2019; see `Catalog.synthetic`."""
-    if not isinstance(events, int | np.integer) or events < 1:
-        raise CatalogError(f"events is {events!r}, wanted a whole number, 1 or more")
+    """
+    Synthetic events, spread over the year 2019; see `Catalog.synthetic`.
+
+    Examples
+    --------
+    >>> event = make_events(1, size=64, variables=("reflectivity",))[0]
+    >>> event.stored("reflectivity").grid.shape
+    (64, 64)
+    """
+    if isinstance(variables, str):
+        variables = (variables,)
+    for name, value, least in (("events", events, 1), ("seed", seed, 0)):
+        whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
+        if not whole or value < least:
+            raise CatalogError(
+                f"{name} is {value!r}, wanted a whole number, {least} or more"
+            )
     unknown = [v for v in variables if v not in PACKINGS]
     if unknown or not variables:
         raise CatalogError(

@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from stormfusion.data.event import Event
 from stormfusion.data.scaling import scaling_for
@@ -37,6 +38,11 @@ class Task:
         Intervals from the last observed frame to the first forecast one: 1 for a
         nowcast, 0 for a model that maps other variables at the same time.
 
+    Raises
+    ------
+    ValueError
+        If a number is out of range, or a variable is unknown or named twice.
+
     Examples
     --------
     >>> Task(("ir107", "vil"), "vil", 13, 12, 300, (1000.0, 1000.0)).inputs
@@ -52,16 +58,24 @@ class Task:
     first_lead: int = 1
 
     def __post_init__(self) -> None:
-        for name in ("history", "leads"):
+        least = {"history": 1, "leads": 1, "interval": 1, "first_lead": 0}
+        for name, low in least.items():
             value = getattr(self, name)
-            if not isinstance(value, int | np.integer) or value < 1:
+            if not isinstance(value, int | np.integer) or value < low:
+                noun = "seconds" if name == "interval" else "frames"
                 raise ValueError(
-                    f"{name} is {value!r}, wanted a whole number of frames, 1 or more"
+                    f"{name} is {value!r}, wanted a whole number of {noun}, {low} or "
+                    "more"
                 )
+            object.__setattr__(self, name, int(value))
         if not self.inputs:
-            raise ValueError("inputs are empty, wanted at least one variable")
+            raise ValueError(
+                "inputs are empty, wanted at least one variable, such as ('vil',)"
+            )
         if len(set(self.inputs)) != len(self.inputs):
-            raise ValueError(f"inputs {self.inputs!r} name a variable twice")
+            raise ValueError(
+                f"inputs {self.inputs!r} name a variable twice; name each once"
+            )
         for variable in (*self.inputs, self.target):
             scaling_for(variable)
         rest = tuple(v for v in self.inputs if v != self.target)
@@ -84,7 +98,7 @@ class Task:
         """Frames from the first input to the last target."""
         return self.history + self.first_lead + self.leads - 1
 
-    def lead_times(self) -> np.ndarray:
+    def lead_times(self) -> NDArray[np.timedelta64]:
         """Lead times, as timedelta64."""
         counts = np.arange(self.first_lead, self.first_lead + self.leads)
         return (
@@ -97,7 +111,15 @@ class Task:
 
     @classmethod
     def from_header(cls, header: dict[str, Any]) -> "Task":
-        """The task a checkpoint holds."""
+        """
+        The task a checkpoint holds.
+
+        Examples
+        --------
+        >>> task = Task(("vil",), "vil", 13, 12, 300, (1000.0, 1000.0))
+        >>> Task.from_header(task.to_header()) == task
+        True
+        """
         values = dict(header)
         values["inputs"] = tuple(values["inputs"])
         values["spacing"] = tuple(values["spacing"])
@@ -108,7 +130,7 @@ class Task:
         cls,
         events: Sequence[Event],
         *,
-        inputs: tuple[str, ...] | None = None,
+        inputs: Sequence[str] | None = None,
         target: str | None = None,
         history: int = 13,
         leads: int = 12,
@@ -116,20 +138,41 @@ class Task:
         """
         Complete a task from what the events hold.
 
+        Parameters
+        ----------
+        events
+            Those to learn from; the interval and spacing of the target are theirs.
+        inputs
+            Variables that the model sees; the target by default.
+        target
+            Variable to forecast; by default the radar variable that the events hold.
+        history, leads
+            Number of frames that are seen and forecast.
+
         Raises
         ------
         CatalogError
             If no event holds the variables, or if the target's interval differs
             between events.
+        GridMismatchError
+            If the target's spacing differs between events.
+
+        Examples
+        --------
+        >>> from stormfusion import Catalog
+        >>> Task.infer(list(Catalog.synthetic(events=1, size=64))).interval
+        300
         """
         held = list(dict.fromkeys(v for event in events for v in event.variables))
         if target is None:
             target = next((v for v in RADAR if v in held), None)
             if target is None:
                 raise CatalogError(
-                    f"the catalog holds {', '.join(held) or 'no variable'} and no radar "
-                    "variable; name what to forecast with target="
+                    f"the catalog holds {', '.join(held) or 'no variable'} and no "
+                    "radar variable; name what to forecast with target="
                 )
+        if isinstance(inputs, str):
+            inputs = (inputs,)
         inputs = (target,) if inputs is None else tuple(inputs)
         for variable in (target, *inputs):
             if variable not in held:
@@ -145,10 +188,10 @@ class Task:
                 "with a time dimension"
             )
         if len(set(intervals)) > 1:
+            apart = ", ".join(map(str, sorted(set(intervals))))
             raise CatalogError(
-                f"frames of {target!r} are {', '.join(map(str, sorted(set(intervals))))}"
-                " s apart in different events, wanted one interval; select events of "
-                "one interval with catalog.where"
+                f"frames of {target!r} are {apart} s apart in different events, wanted "
+                "one interval; select events of one interval with catalog.where"
             )
         spacing = frames[0].grid.spacing
         task = cls(inputs, target, history, leads, intervals[0], spacing)
@@ -161,12 +204,25 @@ class Task:
         """
         Make sure that an event has the spacing and interval of this task.
 
+        Parameters
+        ----------
+        event
+            The storm that the model shall forecast.
+
         Raises
         ------
         GridMismatchError
             If the spacing differs by more than 15 %.
         CatalogError
             If the interval differs or the target is absent.
+
+        Examples
+        --------
+        >>> from stormfusion import Catalog
+        >>> event = Catalog.synthetic(events=1, size=64, spacing=2000.0)[0]
+        >>> Task(("vil",), "vil", 13, 12, 300, (1000.0, 1000.0)).check(event)
+        Traceback (most recent call last):
+        stormfusion.errors.GridMismatchError: event 'synthetic-0-0000' has 2000 m ...
         """
         if self.autoregressive or self.target in event.frames:
             frames = event.stored(self.target)
@@ -188,20 +244,29 @@ class Task:
             )
 
 
-def interval(time: np.ndarray) -> int:
+def interval(time: NDArray[np.datetime64]) -> int:
     """
-    The usual time between frames, rounded to 10 s.
+    The usual time between frames [s], rounded to 10 s where that changes little.
 
     Examples
     --------
     >>> interval(np.array(["2019-06-01T00:00", "2019-06-01T00:05"], "datetime64[ns]"))
     300
     """
-    steps = np.diff(time) / np.timedelta64(1, "s")
-    return int(10 * np.round(np.median(steps) / 10)) or int(np.median(steps))
+    step = float(np.median(np.diff(time) / np.timedelta64(1, "s")))
+    tens = 10 * round(step / 10)
+    return tens if abs(tens - step) <= 0.05 * abs(step) else round(step)
 
 
-def regular(time: np.ndarray, seconds: int) -> np.ndarray:
-    """True for each step between frames that takes `seconds`, give or take a tenth."""
+def regular(time: NDArray[np.datetime64], seconds: int) -> NDArray[np.bool_]:
+    """
+    True for each step between frames that takes `seconds`, give or take a tenth.
+
+    Examples
+    --------
+    >>> minutes = np.array([0, 5, 15], "timedelta64[m]")
+    >>> regular(np.datetime64("2019-06-01", "ns") + minutes, 300)
+    array([ True, False])
+    """
     steps = np.diff(time) / np.timedelta64(1, "s")
     return np.asarray(np.abs(steps - seconds) <= 0.1 * seconds)

@@ -1,5 +1,6 @@
 """Map projections: found in attributes, parsed, and turned into each other."""
 
+import warnings
 from functools import lru_cache
 from typing import Any
 
@@ -51,10 +52,15 @@ def _text_of_mapping(attrs: dict[str, Any]) -> str | None:
     from pyproj import CRS
     from pyproj.exceptions import CRSError
 
-    try:
-        return str(CRS.from_cf(attrs).to_wkt())
-    except (CRSError, KeyError, TypeError, ValueError):
-        return None
+    # names such as "unknown" are no help where the numbers say all
+    bare = {k: v for k, v in attrs.items() if not k.endswith("_name")}
+    bare["grid_mapping_name"] = attrs["grid_mapping_name"]
+    for each in (attrs, bare):
+        try:
+            return str(CRS.from_cf(each).to_wkt())
+        except (CRSError, KeyError, TypeError, ValueError):
+            continue
+    return None
 
 
 @lru_cache(maxsize=64)
@@ -90,5 +96,8 @@ def is_turned(crs: str | None) -> bool:
 
 @lru_cache(maxsize=64)
 def grid_mapping(crs: str) -> dict[str, object]:
-    """The CF attributes that describe a projection."""
-    return dict(_parse(crs).to_cf())
+    """The CF attributes that describe a projection, its whole text among them."""
+    with warnings.catch_warnings():
+        # what the other attributes cannot say, crs_wkt does
+        warnings.simplefilter("ignore")
+        return dict(_parse(crs).to_cf())

@@ -12,6 +12,8 @@ REACH = 7
 """Largest displacement that is sought [coarse pixels]."""
 WINDOW = 25
 """Width of the neighbourhood that moves together [coarse pixels]."""
+UNSEEN = 0.3
+"""Cost of a shift that compares with nothing, as a share of the energy."""
 BACK = 3
 """Frames over which a displacement is sought, where the history has as many."""
 
@@ -24,7 +26,7 @@ class FromMotion(nn.Module):
     r"""
     A body on top of advection: last frame, moved, plus what the body adds.
 
-    The forecast of lead $l$ is $X_0(p - l\\,(v + \delta v)) + r_l(p)$: the last
+    The forecast of lead $l$ is $X_0(p - l\,(v + \delta v)) + r_l(p)$: the last
     observed frame $X_0$, carried along by the motion $v$ of the last frames, as block
     matching finds it, and by the body's correction $\delta v$; then what the body adds
     of growth and decay, $r_l$. A body whose last layer starts at zero starts as
@@ -63,7 +65,8 @@ def motion(past: Past) -> Tensor:
     Parameters
     ----------
     past
-        Network numbers; with a history of one frame the motion is zero.
+        Network numbers; with a history of one frame the motion is zero. Where the
+        validity, the second channel, is zero nothing is compared.
 
     Returns
     -------
@@ -82,39 +85,65 @@ def motion(past: Past) -> Tensor:
     history, height, width = past.shape[1], *past.shape[-2:]
     back = min(BACK, history - 1)
     if back == 0 or min(height, width) < 2 * COARSE:
-        return past.new_zeros((past.shape[0], 2, height, width))
-    values = past[:, (-1 - back, -1), 0].float()
+        return torch.zeros((past.shape[0], 2, height, width), device=past.device)
+    # half precision would round a displacement of some pixels by a tenth of one
+    with torch.autocast(past.device.type, enabled=False):
+        return _matched(past[:, (-1 - back, -1)].float(), back)
+
+
+def _matched(past: Past, back: int) -> Tensor:
+    """Motion from the first to the second of two frames that are `back` apart."""
+    height, width = past.shape[-2:]
     pad = (0, -width % COARSE, 0, -height % COARSE)
-    coarse = F.avg_pool2d(F.pad(values, pad), COARSE)
-    # the first frame twice: a shift beyond the edge compares with nothing
-    before, now = coarse[:, :1], coarse[:, 1:]
+    before, now = F.avg_pool2d(F.pad(past[:, :, 0], pad), COARSE).chunk(2, dim=1)
+    known = past[:, :, 1] if past.shape[2] > 1 else torch.ones_like(past[:, :, 0])
+    whole = (F.avg_pool2d(F.pad(known, pad), COARSE) > 0.99).float()
+    known_before, known_now = whole.chunk(2, dim=1)
     rows, columns = now.shape[-2:]
     padded = F.pad(before, (REACH, REACH, REACH, REACH))
-    inside = F.pad(torch.ones_like(before[:1]), (REACH, REACH, REACH, REACH))
+    # a shift from beyond the edge compares with nothing
+    inside = F.pad(known_before, (REACH, REACH, REACH, REACH))
     energy = _blur(now.square()) + _blur(before.square())
     across = torch.arange(-REACH, REACH + 1, device=past.device)
-    costs, shifts = [], []
+    known_share = _blur(known_now).clamp(min=0.01)
+    costs = []
     for dy in range(-REACH, REACH + 1):
         top = REACH - dy
         spans = [slice(REACH - dx, REACH - dx + columns) for dx in across.tolist()]
         part = torch.cat([padded[..., top : top + rows, span] for span in spans], 1)
         seen = torch.cat([inside[..., top : top + rows, span] for span in spans], 1)
-        difference = _blur((now - part).square() * seen) / _blur(seen).clamp(min=0.1)
-        # of equal matches, the least motion
+        seen = seen * known_now
+        share = _blur(seen)
+        difference = _blur((now - part).square() * seen) / share.clamp(min=0.01)
+        # of equal matches, the least motion, and what compares the most
         least = 2e-4 * (dy * dy + across * across)[:, None, None]
-        costs.append(difference / (energy + 1e-4) + least)
-        shifts += [(dy, dx) for dx in across.tolist()]
-    cost = torch.cat(costs, dim=1)
-    lowest = cost.amin(1, keepdim=True)
-    weight = torch.softmax(-(cost - lowest) / (0.03 * lowest.clamp(min=0.02)), dim=1)
-    offsets = torch.tensor(shifts, device=past.device, dtype=torch.float32)
-    found = torch.einsum("bsyx,sd->bdyx", weight, offsets)
+        unseen = (1 - share / known_share).clamp(min=0).square()
+        costs.append(difference / (energy + 1e-4) + least + UNSEEN * unseen)
+    found = _lowest(torch.cat(costs, dim=1))
     # where nothing rains there is nothing to match
     found = found * (energy / (energy + 1e-4))
     found = _blur(found) * (COARSE / back)
     large = F.interpolate(found, scale_factor=float(COARSE), mode="nearest")
     smooth = F.avg_pool2d(large, 9, 1, 4, count_include_pad=False)
     return smooth[..., :height, :width]
+
+
+def _lowest(cost: Tensor) -> Tensor:
+    """The displacement of least cost, to a fraction of a pixel by a parabola."""
+    side = 2 * REACH + 1
+    best = cost.argmin(1, keepdim=True)
+    row = torch.div(best, side, rounding_mode="floor")
+    column = best - row * side
+    centre = row.clamp(1, side - 2) * side + column.clamp(1, side - 2)
+    middle = cost.gather(1, centre)
+    found = []
+    for position, stride in ((row, side), (column, 1)):
+        before, after = cost.gather(1, centre - stride), cost.gather(1, centre + stride)
+        bend = (before - 2 * middle + after).clamp(min=1e-6)
+        offset = (0.5 * (before - after) / bend).clamp(-0.5, 0.5)
+        edge = (position == 0) | (position == side - 1)
+        found.append(position - REACH + torch.where(edge, 0.0, offset))
+    return torch.cat(found, dim=1)
 
 
 def advect(frame: Tensor, velocity: Tensor, leads: int) -> Future:
@@ -149,7 +178,7 @@ def advect(frame: Tensor, velocity: Tensor, leads: int) -> Future:
         top = y.detach().floor().clamp(max=max(height - 2, 0))
         left = x.detach().floor().clamp(max=max(width - 2, 0))
         down, right = y - top, x - left
-        corner = (top * width + left).long().reshape(batch, -1)
+        corner = (top.long() * width + left.long()).reshape(batch, -1)
         low, high = _pair(flat, corner, right), _pair(flat, corner + width, right)
         # what comes from outside is like the edge at first, and then not known to rain
         fade = torch.exp(-outside / FADE)
@@ -158,14 +187,21 @@ def advect(frame: Tensor, velocity: Tensor, leads: int) -> Future:
 
 
 def _pair(flat: Tensor, corner: Tensor, right: Tensor) -> Tensor:
-    """Two neighbours in a row, weighted."""
-    left_value = flat.gather(1, corner).view_as(right)
-    right_value = flat.gather(1, corner + 1).view_as(right)
+    """Two neighbours in a row, weighted; one beyond the frame weighs nothing."""
+    last = flat.shape[1] - 1
+    left_value = flat.gather(1, corner.clamp(max=last)).view_as(right)
+    right_value = flat.gather(1, (corner + 1).clamp(max=last)).view_as(right)
     return left_value * (1 - right) + right_value * right
 
 
 def _blur(values: Tensor) -> Tensor:
-    """Mean over the neighbourhood, one axis after the other."""
-    half = WINDOW // 2
-    along = F.avg_pool2d(values, (WINDOW, 1), 1, (half, 0), count_include_pad=False)
-    return F.avg_pool2d(along, (1, WINDOW), 1, (0, half), count_include_pad=False)
+    """Mean over the neighbourhood, as far as it lies within the frame."""
+    rows, columns = (_means(n, values.device) for n in values.shape[-2:])
+    return rows @ (values @ columns.T)
+
+
+def _means(size: int, device: torch.device) -> Tensor:
+    """Matrix of the means over `WINDOW` neighbours along an axis."""
+    at = torch.arange(size, device=device)
+    near = ((at[:, None] - at).abs() <= WINDOW // 2).float()
+    return near / near.sum(1, keepdim=True)

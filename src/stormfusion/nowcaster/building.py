@@ -1,17 +1,22 @@
 """From what a nowcaster was given to the module it trains."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import Any, cast
 
+import numpy as np
 import torch
 import xarray as xr
 from torch import nn
 
 from stormfusion.classical import Persistence
 from stormfusion.data import gridded
+from stormfusion.data.catalog import Catalog
 from stormfusion.data.event import Event
+from stormfusion.data.scaling import scaling_for
 from stormfusion.data.task import Task
-from stormfusion.losses import MSE, Loss, WeightedSum
+from stormfusion.errors import CatalogError
+from stormfusion.losses import LOSSES, MSE, Loss, Weighted, WeightedSum
 from stormfusion.nn import NETWORKS, FromMotion, Network
 from stormfusion.recipe import Recipe
 
@@ -39,6 +44,16 @@ def understood(
     return None, recipe, WeightedSum.of(MSE() if loss is None else loss)
 
 
+def known_loss(loss: WeightedSum | None, network: Any) -> WeightedSum | None:
+    """The loss to train by; persistence has none, and a loaded one may lack its own."""
+    if loss is None and not isinstance(network, Persistence):
+        raise TypeError(
+            "this nowcaster was loaded without its loss, which is one of your own; "
+            "name it in Nowcaster.load(..., loss=)"
+        )
+    return loss
+
+
 def build(network: Any, task: Task, seed: int) -> nn.Module:
     """
     The module of a network, with fresh weights.
@@ -60,6 +75,42 @@ def build(network: Any, task: Task, seed: int) -> nn.Module:
     return FromMotion(body, task.leads) if moving else body
 
 
+def checked_inputs(
+    inputs: Sequence[str] | None, target: str | None
+) -> tuple[str, ...] | None:
+    """The names of the inputs, each a variable there is."""
+    if isinstance(inputs, str):
+        raise TypeError(
+            f"inputs is the text {inputs!r}, wanted a sequence of names; write "
+            f"inputs=({inputs!r},)"
+        )
+    found = None if inputs is None else tuple(inputs)
+    for variable in (*(found or ()), *([] if target is None else [target])):
+        scaling_for(variable)
+    return found
+
+
+def whole(name: str, value: Any, *, least: int) -> int:
+    """A whole number that is large enough, or a sentence."""
+    fits = isinstance(value, int | np.integer) and not isinstance(value, bool)
+    if not fits or value < least:
+        raise ValueError(f"{name} is {value!r}, wanted a whole number, {least} or more")
+    return int(value)
+
+
+def check_catalog(catalog: Any, wanted: str) -> None:
+    """Make sure that a catalog is one, and holds something."""
+    if not isinstance(catalog, Catalog):
+        raise TypeError(
+            f"got a {type(catalog).__name__}, wanted a Catalog; make one with "
+            "Catalog.open or Catalog.from_xarray"
+        )
+    if not len(catalog):
+        raise CatalogError(
+            f"the catalog is empty, wanted events {wanted}; check what was selected"
+        )
+
+
 def as_event(event: Any) -> Event:
     """An event, or a dataset taken as one."""
     if isinstance(event, xr.Dataset | xr.DataArray):
@@ -72,9 +123,34 @@ def as_event(event: Any) -> Event:
     return event
 
 
-def described(recipe: Recipe | None, network: Any) -> dict[str, Any]:
-    """What a checkpoint holds of the network, where it is one of ours."""
-    held = None
+def described(
+    recipe: Recipe | None, network: Any, loss: WeightedSum | None
+) -> dict[str, Any]:
+    """What a checkpoint holds of network and loss, where they are ours."""
+    if recipe is not None:
+        return {"recipe": str(recipe), "network": None, "loss": None}
+    held = terms = None
     if type(network) in NETWORKS.values():
         held = {"name": network.name, "options": asdict(network)}
-    return {"recipe": None if recipe is None else str(recipe), "network": held}
+    if loss is not None and all(type(t.loss) in LOSSES.values() for t in loss.terms):
+        terms = [
+            {
+                "name": t.loss.name,
+                "options": asdict(cast(Any, t.loss)),
+                "weight": t.weight,
+            }
+            for t in loss.terms
+        ]
+    return {"recipe": None, "network": held, "loss": terms}
+
+
+def restored_loss(terms: list[dict[str, Any]] | None) -> WeightedSum | None:
+    """The loss that a checkpoint tells of; none where it was one of the user's own."""
+    if terms is None:
+        return None
+    return WeightedSum(
+        tuple(
+            Weighted(LOSSES[term["name"]](**term["options"]), term["weight"])
+            for term in terms
+        )
+    )

@@ -9,13 +9,13 @@ import pandas as pd
 import xarray as xr
 from torch import nn
 
-from stormfusion import __version__, sampling, training
+from stormfusion import __version__
 from stormfusion.classical import Persistence
 from stormfusion.data.catalog import Catalog
 from stormfusion.data.event import Event
 from stormfusion.data.task import Task
 from stormfusion.ensemble import Ensemble
-from stormfusion.errors import CatalogError, NotFittedError
+from stormfusion.errors import NotFittedError
 from stormfusion.footprint import PERCENTILES, Accumulator, Footprint, check_hazards
 from stormfusion.hazards import Hazard
 from stormfusion.losses import Loss, WeightedSum
@@ -24,8 +24,7 @@ from stormfusion.nowcaster import building, files, fitting
 from stormfusion.nowcaster.fitting import Fitted
 from stormfusion.nowcaster.hindcast import Hindcaster
 from stormfusion.recipe import Recipe
-from stormfusion.sampling import Dressing, Forecast
-from stormfusion.verification import Tally
+from stormfusion.training.device import checked_device
 
 
 class Nowcaster:
@@ -45,7 +44,7 @@ class Nowcaster:
     history, leads
         Number of frames it sees and forecasts.
     device
-        `"auto"`, `"cpu"`, `"cuda"`, `"mps"`.
+        `"auto"` for the best there is, or `"cpu"`, `"cuda"`, `"mps"`.
     seed
         Of the weights, the training windows and the members.
 
@@ -70,18 +69,13 @@ class Nowcaster:
         device: str = "auto",
         seed: int = 0,
     ) -> None:
-        if isinstance(inputs, str):
-            raise TypeError(
-                f"inputs is the text {inputs!r}, wanted a sequence of names; write "
-                f"inputs=({inputs!r},)"
-            )
         self.recipe, self._network, self._loss = building.understood(recipe, loss)
-        self.inputs = None if inputs is None else tuple(inputs)
+        self.inputs = building.checked_inputs(inputs, target)
         self.target = target
-        self.history = history
-        self.leads = leads
-        self.device = training.best_device() if device == "auto" else device
-        self.seed = seed
+        self.history = building.whole("history", history, least=1)
+        self.leads = building.whole("leads", leads, least=1)
+        self.device = checked_device(device)
+        self.seed = building.whole("seed", seed, least=0)
         self._fitted: Fitted | None = None
 
     @property
@@ -89,7 +83,8 @@ class Nowcaster:
         """The recipe, or what stands for it where objects were given."""
         if self.recipe is not None:
             return str(self.recipe)
-        return f"{type(self._network).__name__.lower()}+{self._loss}"
+        loss = "loss" if self._loss is None else self._loss
+        return f"{type(self._network).__name__.lower()}+{loss}"
 
     @property
     def log(self) -> pd.DataFrame:
@@ -167,12 +162,11 @@ class Nowcaster:
         GridMismatchError
             If its grids differ in spacing.
         """
-        if not len(catalog):
-            raise CatalogError("the catalog is empty, wanted events to learn from")
+        building.check_catalog(catalog, "to learn from")
         task = self._infer(list(catalog))
         self._fitted = fitting.fit(
             building.build(self._network, task, self.seed),
-            self._loss,
+            building.known_loss(self._loss, self._network),
             catalog,
             validation,
             task=task,
@@ -216,7 +210,7 @@ class Nowcaster:
         GridMismatchError
             If the spacing is not the model's.
         """
-        made = self._forecast(event, reference_time)
+        made = self._caster(event).forecast(event, reference_time)
         return self._stamped(made.array().to_dataset())
 
     def ensemble(
@@ -239,10 +233,9 @@ class Nowcaster:
         seed
             Another one gives other members; that of the nowcaster by default.
         """
-        made = self._forecast(event, reference_time)
-        dressing = self._dressing(members)
-        drawn = made.members(dressing, range(members), seed=self._seed(seed))
-        array = made.label(np.stack(list(drawn)))
+        caster = self._caster(event, dressed=True)
+        made = caster.forecast(event, reference_time)
+        array = made.label(np.stack(list(caster.members(made, members, seed))))
         return Ensemble(self._stamped(array.to_dataset()))
 
     def footprint(
@@ -268,11 +261,11 @@ class Nowcaster:
         percentiles
             From 0 to 100.
         """
-        made = self._forecast(event, reference_time)
-        found = check_hazards(hazards, made.task.target)
+        caster = self._caster(event, dressed=True)
+        found = check_hazards(hazards, caster.task.target)
+        made = caster.forecast(event, reference_time)
         gathered = Accumulator(made.array(), found, percentiles=percentiles)
-        dressing = self._dressing(members)
-        for member in made.members(dressing, range(members), seed=self._seed(seed)):
+        for member in caster.members(made, members, seed):
             gathered.add(member)
         return Footprint(self._stamped(gathered.finish().dataset))
 
@@ -311,17 +304,11 @@ class Nowcaster:
             Scores by forecast (this one and persistence), lead, threshold and scale.
             Counts are pooled over all pixels and windows before they are divided.
         """
-        if not len(catalog):
-            raise CatalogError("the catalog is empty, wanted events to forecast")
-        task, network = self._ready(list(catalog))
-        dressing = None if self._fitted is None else self._fitted.dressing
-        still = self._is_persistence
-        hindcaster = Hindcaster(
-            self.name, task, network, dressing, self.device, self.seed, still
-        )
-        tally = hindcaster.score(
+        building.check_catalog(catalog, "to forecast")
+        tally = self._caster(*catalog).score(
             catalog,
-            Tally(task.target, thresholds=thresholds, scales=scales),
+            thresholds=thresholds,
+            scales=scales,
             members=members,
             strict=strict,
             progress=progress,
@@ -346,6 +333,7 @@ class Nowcaster:
         *,
         device: str = "auto",
         network: Network | nn.Module | None = None,
+        loss: Loss | WeightedSum | None = None,
     ) -> "Nowcaster":
         """
         Read a checkpoint that `save` wrote; no code in it is run.
@@ -356,17 +344,22 @@ class Nowcaster:
             The file.
         device
             Where to forecast; any, whatever the training's.
-        network
-            The network, where it was one of your own.
+        network, loss
+            The network and the loss, where they were your own; the loss is needed only
+            to fit again.
+
+        Raises
+        ------
+        FileNotFoundError
+            If there is no such file.
+        CheckpointError
+            If it is cut short, or not one of ours.
         """
-        saved = files.read(path, network)
-        made = cls(saved.recipe, device=device, seed=saved.seed)
-        task = saved.task
-        made.inputs, made.target = task.inputs, task.target
-        made.history, made.leads = task.history, task.leads
-        made._fitted = saved.restore(
-            building.build(made._network, task, made.seed), made.device
-        )
+        saved = files.read(path, network, loss)
+        made = cls(saved.recipe, device=device, **saved.options())
+        made._loss = saved.loss
+        network = building.build(made._network, saved.task, made.seed)
+        made._fitted = saved.restore(network, made.device)
         return made
 
     def _checked(self) -> Fitted:
@@ -377,15 +370,16 @@ class Nowcaster:
             )
         return self._fitted
 
-    @property
-    def _is_persistence(self) -> bool:
-        return isinstance(self._network, Persistence)
-
-    def _ready(self, events: Sequence[Event]) -> tuple[Task, nn.Module]:
-        if self._fitted is not None or not self._is_persistence:
-            return self._checked().task, self._checked().network
-        task = self._infer(events)
-        return task, building.build(self._network, task, self.seed)
+    def _caster(self, *events: Event | xr.Dataset, dressed: bool = False) -> Hindcaster:
+        still = isinstance(self._network, Persistence)
+        if self._fitted is None and still and not dressed:
+            task = self._infer([building.as_event(event) for event in events])
+            network, dressing = building.build(self._network, task, self.seed), None
+        else:
+            fitted = self._checked()
+            task, network, dressing = fitted.task, fitted.network, fitted.dressing
+        setting = (self.name, task, network, dressing, self.device, self.seed)
+        return Hindcaster(*setting, persistence=still)
 
     def _infer(self, events: Sequence[Event]) -> Task:
         return Task.infer(
@@ -396,35 +390,12 @@ class Nowcaster:
             leads=self.leads,
         )
 
-    def _forecast(
-        self, event: Event | xr.Dataset, reference_time: object | None
-    ) -> Forecast:
-        event = building.as_event(event)
-        task, network = self._ready([event])
-        task.check(event)
-        start = sampling.first_frame(event, task, reference_time)
-        still = self._is_persistence
-        return sampling.run(network, event, start, task, self.device, last_only=still)
-
-    def _dressing(self, members: int) -> Dressing:
-        if not isinstance(members, int | np.integer) or members < 2:
-            raise ValueError(
-                f"members is {members!r}, wanted a whole number, 2 or more"
-            )
-        dressing = self._checked().dressing
-        assert dressing is not None  # fit always measures one
-        return dressing
-
-    def _seed(self, seed: int | None) -> int:
-        return self.seed if seed is None else seed
-
     def _identity(self, task: Task) -> dict[str, Any]:
-        held = building.described(self.recipe, self._network)
         known = {"name": self.name, "seed": self.seed, "task": task.to_header()}
-        return {**held, **known}
+        return known | building.described(self.recipe, self._network, self._loss)
 
     def _stamped(self, dataset: xr.Dataset) -> xr.Dataset:
         origin = {"recipe": self.name, "stormfusion": __version__}
         if self._fitted is not None:
-            origin["validated"] = str(self._fitted.notes["validated"])
-        return dataset.assign_attrs({**origin, **dataset.attrs})
+            origin["validated"] = self._fitted.notes["validated"]
+        return dataset.assign_attrs(origin | dataset.attrs)

@@ -12,8 +12,11 @@ from stormfusion import __version__, checkpoint
 from stormfusion.data import scaling
 from stormfusion.data.task import Task
 from stormfusion.errors import CheckpointError
+from stormfusion.losses import Loss, WeightedSum
 from stormfusion.nn import NETWORKS, Network
+from stormfusion.nowcaster.building import restored_loss
 from stormfusion.nowcaster.fitting import Fitted, placed
+from stormfusion.recipe import Recipe
 from stormfusion.sampling import Dressing
 
 
@@ -23,10 +26,16 @@ class Saved:
 
     path: Path
     recipe: Any
+    loss: WeightedSum | None
     task: Task
     seed: int
     tensors: dict[str, Tensor]
     header: dict[str, Any]
+
+    def options(self) -> dict[str, Any]:
+        """What the nowcaster was made with."""
+        held = ("inputs", "target", "history", "leads")
+        return {"seed": self.seed, **{name: getattr(self.task, name) for name in held}}
 
     def restore(self, network: nn.Module, device: str) -> Fitted:
         """Give the weights to a network of the right shape."""
@@ -41,7 +50,7 @@ class Saved:
         return Fitted(
             self.task,
             placed(network, device),
-            Dressing.from_tensors(dressing) if dressing else None,
+            Dressing.from_tensors(dressing),
             pd.DataFrame(self.header["log"]),
             self.header["notes"],
         )
@@ -57,9 +66,7 @@ class Saved:
 def write(path: str | Path, fitted: Fitted, identity: dict[str, Any]) -> Path:
     """Write a fitted nowcaster: weights, errors, and a header that tells the rest."""
     tensors = {f"network.{k}": v for k, v in fitted.network.state_dict().items()}
-    if fitted.dressing is not None:
-        for key, value in fitted.dressing.to_tensors().items():
-            tensors[f"dressing.{key}"] = value
+    tensors |= {f"dressing.{k}": v for k, v in fitted.dressing.to_tensors().items()}
     variables = dict.fromkeys((*fitted.task.inputs, fitted.task.target))
     scalings = {v: scaling.to_header(scaling.scaling_for(v)) for v in variables}
     header = {
@@ -72,7 +79,11 @@ def write(path: str | Path, fitted: Fitted, identity: dict[str, Any]) -> Path:
     return checkpoint.save(path, tensors, header)
 
 
-def read(path: str | Path, network: Network | nn.Module | None = None) -> Saved:
+def read(
+    path: str | Path,
+    network: Network | nn.Module | None = None,
+    loss: Loss | WeightedSum | None = None,
+) -> Saved:
     """Read a checkpoint; refuse one that this version would forecast wrongly with."""
     tensors, header = checkpoint.load(path)
     if "task" not in header:
@@ -86,11 +97,14 @@ def read(path: str | Path, network: Network | nn.Module | None = None) -> Saved:
                 f"{str(path)!r} scales {variable} by {held}, this version by "
                 f"{scaling.scaling_for(variable)}; install the version that wrote it"
             )
-    recipe = header["recipe"]
-    if recipe is None:
+    if header["recipe"] is not None:
+        recipe: Any = Recipe.parse(header["recipe"])
+        known = None if recipe.is_classic else recipe.loss()
+    else:
         recipe = network if network is not None else _described(header, path)
+        known = restored_loss(header["loss"]) if loss is None else WeightedSum.of(loss)
     task = Task.from_header(header["task"])
-    return Saved(Path(path), recipe, task, header["seed"], tensors, header)
+    return Saved(Path(path), recipe, known, task, header["seed"], tensors, header)
 
 
 def _described(header: dict[str, Any], path: str | Path) -> Network:
@@ -99,5 +113,10 @@ def _described(header: dict[str, Any], path: str | Path) -> Network:
         raise CheckpointError(
             f"{str(path)!r} holds weights of a network of your own, "
             f"{header['name']!r}; pass it with network="
+        )
+    if held["name"] not in NETWORKS:
+        raise CheckpointError(
+            f"{str(path)!r} holds a network {held['name']!r}, which this version does "
+            f"not know (known: {', '.join(NETWORKS)}); install the one that wrote it"
         )
     return NETWORKS[held["name"]](**held["options"])

@@ -9,13 +9,16 @@ from typing import Any
 import pandas as pd
 from torch import Tensor, nn
 
-from stormfusion import checkpoint, sampling, training
+from stormfusion import checkpoint, sampling
 from stormfusion.data.catalog import Catalog
 from stormfusion.data.task import Task
 from stormfusion.data.windows import RandomWindows, window_size
 from stormfusion.errors import CheckpointError
 from stormfusion.losses import WeightedSum
 from stormfusion.sampling import Dressing
+from stormfusion.training.device import channels_last, make_fabric
+from stormfusion.training.plan import Plan
+from stormfusion.training.split import fingerprint, validation_split
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,7 +27,7 @@ class Fitted:
 
     task: Task
     network: nn.Module
-    dressing: Dressing | None
+    dressing: Dressing
     log: pd.DataFrame
     notes: dict[str, Any]
 
@@ -55,50 +58,35 @@ def fit(
     identity: dict[str, Any],
 ) -> Fitted:
     """Train a network, if it has a loss, and measure its errors."""
-    catalog, validation, note = training.validation_split(catalog, validation, task)
-    fabric = training.make_fabric(device)
-    size = window_size(list(catalog), task)
-    windows = RandomWindows(
-        list(catalog),
-        task,
-        size=size,
-        count=max(128, 3 * len(catalog)),
-        seed=seed,
-        strict=settings.strict,
-    )
-    fixed = windows
-    if validation is not None:
-        fixed = RandomWindows(
-            list(validation),
-            task,
-            size=window_size(list(validation), task, largest=max(size)),
-            count=min(max(32, 2 * len(validation)), 256),
-            seed=seed + 1,
-            strict=settings.strict,
-        )
+    from stormfusion.training.loop import train  # brings Lightning, in two seconds
+
+    catalog, validation, note = validation_split(catalog, validation, task)
+    windows, fixed = _windows(catalog, validation, task, seed, settings.strict)
     epochs = settings.epochs
     if epochs is None:
         epochs = 30 if settings.time_limit is None else 100_000
-    plan = training.Plan(
+    plan = Plan(
         epochs=epochs,
         time_limit=settings.time_limit,
         batch_size=settings.batch_size,
         learning_rate=settings.learning_rate,
         seed=seed,
     )
-    notes = {
-        "fingerprint": training.fingerprint(catalog),
+    notes: dict[str, Any] = {
+        "fingerprint": fingerprint(catalog),
         "events": len(catalog),
         "validated": note,
-        "precision": str(fabric._precision.precision),
     }
     log = pd.DataFrame(columns=["epoch", "loss"])
     if loss is not None:
         store = None
         if settings.resume is not None:
-            header = {**asdict(plan), **identity, **notes}
+            checked = "" if validation is None else fingerprint(validation)
+            header = {**asdict(plan), **identity, **notes, "validation": checked}
             store = TrainingFile(Path(settings.resume).expanduser(), header)
-        reached = training.train(
+        fabric = make_fabric(device, precision=store.precision() if store else None)
+        notes["precision"] = str(fabric._precision.precision)
+        reached = train(
             network,
             loss,
             windows,
@@ -114,6 +102,28 @@ def fit(
     return Fitted(task, network, dressing, log, notes)
 
 
+def _windows(
+    catalog: Catalog, validation: Catalog | None, task: Task, seed: int, strict: bool
+) -> tuple[RandomWindows, RandomWindows]:
+    """Windows to learn from, and fixed ones to validate and to measure errors on."""
+    size = window_size(list(catalog), task)
+    count = max(128, 3 * len(catalog))
+    windows = RandomWindows(
+        list(catalog), task, size=size, count=count, seed=seed, strict=strict
+    )
+    if validation is None:
+        return windows, windows
+    fixed = RandomWindows(
+        list(validation),
+        task,
+        size=window_size(list(validation), task, largest=max(size)),
+        count=min(max(32, 2 * len(validation)), 256),
+        seed=seed + 1,
+        strict=strict,
+    )
+    return windows, fixed
+
+
 @dataclass(frozen=True)
 class TrainingFile:
     """A file that keeps a training; its header must agree for it to go on."""
@@ -126,12 +136,21 @@ class TrainingFile:
         if not self.path.exists():
             return None
         tensors, found = checkpoint.load(self.path)
-        if found.get("training") != json.loads(json.dumps(self.header)):
+        held = found.get("training", {})
+        wanted = json.loads(json.dumps(self.header))
+        differing = [k for k in wanted if held.get(k) != wanted[k]]
+        if "progress" not in found or differing:
+            names = f" ({', '.join(differing)} differ)" if held else ""
             raise CheckpointError(
-                f"{str(self.path)!r} belongs to another training, wanted one of the "
+                f"{str(self.path)!r} is not of this training{names}, wanted one of the "
                 "same recipe, task, data and settings; delete it or name another file"
             )
         return tensors, found["progress"]
+
+    def precision(self) -> Any:
+        """The precision in which the training began, if the file is there."""
+        held = self.read()
+        return None if held is None else held[1]["precision"]
 
     def write(self, tensors: Mapping[str, Tensor], progress: dict[str, Any]) -> None:
         """Keep them, in place of those before."""
@@ -142,5 +161,5 @@ class TrainingFile:
 def placed(network: nn.Module, device: str) -> nn.Module:
     """The network on its device, in the memory layout it is used in, to forecast."""
     network = network.to(device).eval()
-    training.channels_last(network)
+    channels_last(network)
     return network

@@ -1,27 +1,45 @@
-"""Hindcasts of a whole catalog, scored beside persistence."""
+"""Forecasts of an event, and hindcasts of a whole catalog beside persistence."""
 
 import warnings
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from torch import nn
 from tqdm.auto import tqdm
 
 from stormfusion import sampling
 from stormfusion.classical import Persistence
-from stormfusion.data.audit import READ_ERRORS
 from stormfusion.data.catalog import Catalog
 from stormfusion.data.event import Event
 from stormfusion.data.task import Task
 from stormfusion.data.windows import starts
-from stormfusion.errors import CatalogError, GridMismatchError
-from stormfusion.sampling import Dressing
+from stormfusion.errors import CatalogError
+from stormfusion.nowcaster.building import as_event, whole
+from stormfusion.sampling import Dressing, Forecast
 from stormfusion.verification import Tally
 
 
 @dataclass(frozen=True, eq=False)
 class Hindcaster:
-    """A fitted network, and how its hindcasts are made."""
+    """
+    A network on its device, and how its forecasts are made.
+
+    Parameters
+    ----------
+    name
+        Of the forecasts.
+    task, network, dressing
+        What is forecast, by what, and its past errors where they were measured.
+    device
+        Where the network is.
+    seed
+        Of the members.
+    persistence
+        Whether the network repeats the last frame.
+    """
 
     name: str
     task: Task
@@ -31,16 +49,34 @@ class Hindcaster:
     seed: int
     persistence: bool
 
+    def forecast(self, event: Any, reference_time: object | None) -> Forecast:
+        """Forecast an event, or a dataset, from the frame of a time."""
+        event = as_event(event)
+        self.task.check(event)
+        start = sampling.first_frame(event, self.task, reference_time)
+        return self._run(event, start)
+
+    def members(
+        self, made: Forecast, members: int, seed: int | None
+    ) -> Iterator[NDArray[np.float32]]:
+        """Members of a forecast, one after the other."""
+        members = whole("members", members, least=2)
+        seed = self.seed if seed is None else whole("seed", seed, least=0)
+        assert self.dressing is not None
+        return made.members(self.dressing, range(members), seed=seed)
+
     def score(
         self,
         catalog: Catalog,
-        tally: Tally,
         *,
+        thresholds: Sequence[float] | None,
+        scales: Sequence[int],
         members: int,
         strict: bool,
         progress: bool,
     ) -> Tally:
-        """Add every hindcast window of a catalog to a tally."""
+        """Score every hindcast window of a catalog."""
+        tally = Tally(self.task.target, thresholds=thresholds, scales=scales)
         task = self.task
         for event in catalog:
             if task.target in event.frames:
@@ -54,30 +90,30 @@ class Hindcaster:
         for event, start in tqdm(todo, disable=not progress, desc="evaluate"):
             try:
                 self._add(event, start, tally, members)
-            except READ_ERRORS as error:
-                if strict or isinstance(error, GridMismatchError):
+            except (OSError, CatalogError) as error:
+                if strict:
                     raise
-                failed[event.id] = str(error)
-        if failed:
-            name, why = next(iter(failed.items()))
-            warnings.warn(
-                f"{len(failed)} of {len(catalog)} events were skipped, the first is "
-                f"{name!r}: {why}",
-                UserWarning,
-                stacklevel=3,
-            )
+                failed.setdefault(event.id, str(error))
+        name, why = next(iter(failed.items()), ("", ""))
         if not tally.cases:
+            because = f" (the first is {name!r}: {why})" if failed else ""
             raise CatalogError(
                 f"no event has {task.frames} unbroken frames of {task.target!r} that "
-                "can be read; evaluate on longer events"
+                f"can be read{because}; evaluate on longer events"
+            )
+        if failed:
+            noun = "event" if len(failed) == 1 else "events"
+            warnings.warn(
+                f"{len(failed)} of {len(catalog)} {noun} could not be forecast in "
+                f"full, the first is {name!r}: {why}; catalog.check() lists what is "
+                "damaged",
+                UserWarning,
+                stacklevel=3,
             )
         return tally
 
     def _add(self, event: Event, start: int, tally: Tally, members: int) -> None:
-        task, last_only = self.task, self.persistence
-        made = sampling.run(
-            self.network, event, start, task, self.device, last_only=last_only
-        )
+        task, made = self.task, self._run(event, start)
         forecasts = {self.name: made.array()}
         if not self.persistence:
             plain = replace(task, inputs=(task.target,))
@@ -86,7 +122,17 @@ class Hindcaster:
             forecasts["persistence"] = kept.array()
         ensembles = {}
         if members and self.dressing is not None:
-            drawn = made.members(self.dressing, range(members), seed=self.seed)
+            drawn = self.members(made, members, None)
             ensembles[self.name] = made.label(np.stack(list(drawn)))
         observed = sampling.observation(event, start, task)
         tally.add(forecasts, observed, ensembles=ensembles)
+
+    def _run(self, event: Event, start: int) -> Forecast:
+        return sampling.run(
+            self.network,
+            event,
+            start,
+            self.task,
+            self.device,
+            last_only=self.persistence,
+        )

@@ -175,7 +175,7 @@ class Fitting:
         generator = torch.Generator().manual_seed(_member_seed(seed, number))
         white = torch.randn((len(self.memory), *self.shape), generator=generator)
         waves = torch.fft.rfft2(white.to(self.filters.device)) * self.filters
-        fields = torch.fft.irfft2(waves, s=self.shape)
+        fields: Tensor = torch.fft.irfft2(waves, s=self.shape)
         for lead in range(1, len(self.memory)):
             keep = self.memory[lead]
             fields[lead] *= math.sqrt(1 - keep**2)

@@ -23,7 +23,7 @@ from stormfusion.sampling.dressing import Dressing
 from stormfusion.sampling.statistics import ErrorStatistics
 
 RADIUS = 12
-"""Rain may turn up this many pixels from where it is forecast."""
+"""Rain may turn up about this many pixels from where it is forecast."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,13 +60,23 @@ class Forecast:
         """
         when = int(self.reference_time.timestamp()) % 2**32
         mixed = int(np.random.SeedSequence((seed, when)).generate_state(1)[0])
-        drawn = dressing.members(self.numbers, members=members, seed=mixed)
-        with torch.inference_mode():
-            for member in tqdm(
-                drawn, total=len(members), desc="members", delay=3, leave=False
-            ):
-                stored = self.task.target == "vil"
-                yield self.physical((255 * member).round() / 255 if stored else member)
+        fitting = dressing.fitted_to(self.numbers)
+        where = fitting.where.cpu().numpy()
+        base = self.physical(self._stored(self.numbers))
+        hole = np.broadcast_to(self.missing, base.shape).ravel()[where]
+        scale = scaling_for(self.task.target)
+        for number in tqdm(members, desc="members", delay=3, leave=False):
+            # a context around the yield would hold in the caller's code, too
+            with torch.inference_mode():
+                drawn = self._stored(fitting.draw(number, mixed))
+                values = scale.denormalize(drawn).cpu().numpy()
+            values[hole] = np.nan
+            member = base.copy()
+            member.ravel()[where] = values
+            yield member
+
+    def _stored(self, numbers: Tensor) -> Tensor:
+        return (255 * numbers).round() / 255 if self.task.target == "vil" else numbers
 
 
 def run(

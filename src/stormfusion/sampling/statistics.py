@@ -20,6 +20,9 @@ from stormfusion.sampling.conditions import (
 )
 from stormfusion.sampling.dressing import Dressing
 
+FEW = 300.0
+"""Pixels of a bin that weigh as much as what it borrows: neighbours are much alike."""
+
 
 class ErrorStatistics:
     """
@@ -27,7 +30,8 @@ class ErrorStatistics:
 
     Held per lead time: how often each observed amount came where an amount was
     forecast, in surroundings of some raininess; the power spectrum of the errors; and
-    how the errors of one lead time correlate with those of the one before.
+    how the errors of one lead time correlate with those of the one before. Pixels with
+    no rain forecast within reach stay dry in every member, and are not counted.
     """
 
     def __init__(self, leads: int, radius: int) -> None:
@@ -35,6 +39,7 @@ class ErrorStatistics:
         self.radius = radius
         bins = (len(AMOUNT_EDGES) + 1, len(SURROUND_EDGES) + 1, LEVELS)
         self.counts = np.zeros((leads, *bins), dtype=np.int64)
+        self.known = 0
         self.power = np.zeros((leads, RINGS))
         self.samples = np.zeros((leads, RINGS))
         self.covariance = np.zeros(leads)
@@ -65,6 +70,7 @@ class ErrorStatistics:
             known = valid[lead] & near[lead]
             found = torch.bincount(flat[lead][known].cpu(), minlength=math.prod(shape))
             self.counts[lead] += found.numpy().reshape(shape)
+        self.known += int(valid.sum())
         self._add_spectra(forecast, observed, valid)
 
     def _add_spectra(self, forecast: Tensor, observed: Tensor, valid: Tensor) -> None:
@@ -84,7 +90,7 @@ class ErrorStatistics:
 
     def finish(self) -> "Dressing":
         """The dressing these statistics make."""
-        if not self.counts.any():
+        if not self.known:
             raise ValueError(
                 "no validation window holds a pixel where forecast and observation are "
                 "both known, wanted some to measure the errors; use other validation "
@@ -104,36 +110,51 @@ class ErrorStatistics:
 
 def _quantiles(counts: NDArray[np.int64]) -> NDArray[np.float64]:
     """
-    Quantiles of the observed amount in every bin.
+    Quantiles of the observed amount in every bin, at each normal deviate.
 
     A bin that was seldom met borrows from its lead's bins of the same amount, and from
-    the same bin of the neighbouring leads.
+    the same bin of the neighbouring leads. An amount that was seldom forecast borrows
+    the errors of the next lower one.
     """
     seen = counts.astype(np.float64)
     leads = np.pad(seen, ((1, 1), (0, 0), (0, 0), (0, 0)), mode="edge")
     seen = seen + 0.25 * (leads[:-2] + leads[2:])
-    total = seen.sum(-1, keepdims=True)
-    by_amount = seen.sum(2, keepdims=True)
-    by_amount = by_amount / by_amount.sum(-1, keepdims=True).clip(min=1)
-    lead_mean = seen.sum((1, 2), keepdims=True)
-    lead_mean = lead_mean / lead_mean.sum(-1, keepdims=True).clip(min=1)
-    empty = by_amount.sum(-1, keepdims=True) == 0
-    prior = np.where(empty, lead_mean, by_amount)
-    share = (seen + 50.0 * prior) / (total + 50.0)
+    prior = np.stack([_by_amount(lead.sum(1)) for lead in seen])[:, :, None]
+    share = (seen + FEW * prior) / (seen.sum(-1, keepdims=True) + FEW)
     cumulative = share.cumsum(-1)
-    cumulative /= cumulative[..., -1:].clip(min=1e-12)
-    wanted = np.linspace(0.0, 1.0, QUANTILES).clip(1e-4, 1 - 1e-4)
+    cumulative /= cumulative[..., -1:]
+    wanted = torch.special.ndtr(DEVIATES.double()).numpy()
     width = TOP / LEVELS
     flat = cumulative.reshape(-1, LEVELS)
-    found = np.empty((flat.shape[0], QUANTILES))
-    upper_edges = np.arange(1, LEVELS + 1) * width
+    found = np.empty((flat.shape[0], wanted.size))
     for row, curve in enumerate(flat):
         level = np.searchsorted(curve, wanted).clip(0, LEVELS - 1)
         below = np.where(level > 0, curve[level - 1], 0.0)
         inside = (wanted - below) / np.maximum(curve[level] - below, 1e-12)
-        value = upper_edges[level] - width * (1 - inside.clip(0, 1))
-        found[row] = np.where(level == 0, 0.0, value)
-    return found.reshape(*counts.shape[:-1], QUANTILES)
+        found[row] = np.where(level == 0, 0.0, width * (level + inside.clip(0, 1)))
+    return found.reshape(*counts.shape[:-1], wanted.size)
+
+
+def _by_amount(seen: NDArray[np.float64]) -> NDArray[np.float64]:
+    """What comes where an amount is forecast, as shares of the levels."""
+    edges = np.array((0.0, *AMOUNT_EDGES, 2 * AMOUNT_EDGES[-1] - AMOUNT_EDGES[-2]))
+    centre = np.rint((edges[1:] + edges[:-1]) / 2 * LEVELS / TOP).astype(int)
+    centre[0] = 0
+    shares = np.zeros_like(seen)
+    for amount, row in enumerate(seen):
+        total = row.sum()
+        if not seen[: amount + 1].any():
+            shares[amount, centre[amount]] = 1.0  # nothing is known of its errors
+        elif not seen[:amount].any():
+            shares[amount] = row / total
+        else:
+            shift = centre[amount] - centre[amount - 1]
+            moved = np.zeros(LEVELS)
+            moved[1 + shift :] = shares[amount - 1, 1 : LEVELS - shift]
+            moved[-1] += shares[amount - 1, LEVELS - shift :].sum()
+            moved[0] = shares[amount - 1, 0]
+            shares[amount] = (row + FEW * moved) / (total + FEW)
+    return shares
 
 
 def _filled(power: NDArray[np.float64]) -> NDArray[np.float64]:

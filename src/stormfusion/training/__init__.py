@@ -1,19 +1,6 @@
-"""Training: the loop, its steps, and where it runs."""
+"""
+Training: the loop (`loop`), its steps (`step`), where it runs (`device`), how (`plan`).
 
-from stormfusion.training.device import best_device, channels_last, make_fabric
-from stormfusion.training.loop import train, validate
-from stormfusion.training.plan import Plan, Progress, Store
-from stormfusion.training.split import fingerprint, validation_split
-
-__all__ = [
-    "Plan",
-    "Progress",
-    "Store",
-    "best_device",
-    "channels_last",
-    "fingerprint",
-    "make_fabric",
-    "train",
-    "validate",
-    "validation_split",
-]
+Nothing is imported here: the loop brings Lightning Fabric, which takes two seconds, and
+comes when something is fitted.
+"""

@@ -3,34 +3,86 @@
 import os
 import time
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
-from lightning_fabric import Fabric
 from torch import nn
 
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
-def make_fabric(device: str = "auto") -> Fabric:
-    """
-    A Fabric for a device, in the precision that the device computes fastest.
 
-    Under `torchrun` every process gets its own device.
+Precision = Literal["bf16-mixed", "32-true"]
+
+
+def make_fabric(
+    device: str = "auto", *, precision: Precision | None = None
+) -> "Fabric":
     """
-    name = best_device() if device == "auto" else device
+    A Fabric for a device.
+
+    Parameters
+    ----------
+    device
+        As in `checked_device`. Under `torchrun` every process gets its own one.
+    precision
+        `"bf16-mixed"` or `"32-true"`; the one that the device computes fastest by
+        default.
+    """
+    from lightning_fabric import Fabric
+
+    name = checked_device(device)
     kind, _, index = name.partition(":")
+    if precision is None:
+        precision = "bf16-mixed" if computes_bfloat16(kind) else "32-true"
     processes = int(os.environ.get("WORLD_SIZE", "1"))
     local = int(os.environ.get("LOCAL_WORLD_SIZE", str(processes)))
-    devices: Any = [int(index)] if index and processes == 1 else local
+    single = index and processes == 1 and kind != "cpu"
+    devices: Any = [int(index)] if single else local
     fabric = Fabric(
         accelerator=kind,
         devices=devices,
         num_nodes=max(processes // local, 1),
         strategy="ddp" if processes > 1 else "auto",
-        precision="bf16-mixed" if computes_bfloat16(kind) else "32-true",
+        precision=precision,
     )
     if processes > 1:
         fabric.launch()
     return fabric
+
+
+def checked_device(device: str | torch.device) -> str:
+    """
+    The name of a device that this machine has.
+
+    Parameters
+    ----------
+    device
+        `"auto"` for the best there is, or `"cpu"`, `"cuda"`, `"cuda:1"`, `"mps"`.
+
+    Raises
+    ------
+    ValueError
+        If it has not.
+    """
+    if device == "auto":
+        return best_device()
+    counts = {
+        "cpu": 1,
+        "cuda": torch.cuda.device_count() if torch.cuda.is_available() else 0,
+        "mps": int(torch.backends.mps.is_available()),
+    }
+    try:
+        found = torch.device(device)
+    except (RuntimeError, TypeError):
+        found = None
+    if found is None or (found.index or 0) >= counts.get(found.type, 0):
+        there = ", ".join(kind for kind, count in counts.items() if count)
+        raise ValueError(
+            f"device {str(device)!r} is not on this machine, which has {there}; name "
+            "one of them, or 'auto'"
+        )
+    return str(found)
 
 
 def best_device() -> str:

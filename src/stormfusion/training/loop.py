@@ -71,6 +71,7 @@ def train(  # noqa: PLR0915  # the loop is whole on purpose
         at, best = _resume(network, optimizer, *held)
     model, optimizer = fabric.setup(network, optimizer)
     stepper = Stepper(fabric, model, optimizer, loss, plan)
+    at.precision = str(fabric._precision.precision)
     own = max(plan.batch_size // fabric.world_size, 1)
     at.micro_batch = min(at.micro_batch or own, own)
     per_epoch = max(len(windows) // (own * fabric.world_size), 1)
@@ -80,13 +81,17 @@ def train(  # noqa: PLR0915  # the loop is whole on purpose
     bar = tqdm(total=_epochs(plan), initial=at.epoch, disable=not show, desc="fit")
     try:
         while at.epoch < plan.epochs and at.stale < plan.patience:
+            if at.rows and _agreed(fabric, time_share(plan, began, reserve)) >= 1:
+                break
             model.train()
             lap = time.monotonic()
             losses: list[float] = []
             first = at.epoch * per_epoch * own * fabric.world_size
             generator = torch.Generator().manual_seed(plan.seed * 100_003 + at.epoch)
             for samples in _load(windows, first, per_epoch, own, fabric):
-                spent = time_share(plan, began, reserve)
+                spent = _agreed(fabric, time_share(plan, began, reserve))
+                if spent >= 1 and losses:
+                    break
                 done = max(at.step / (per_epoch * plan.epochs), spent)
                 for group in optimizer.param_groups:
                     group["lr"] = plan.learning_rate * rate(done, plan.warmup)
@@ -95,8 +100,6 @@ def train(  # noqa: PLR0915  # the loop is whole on purpose
                 losses.append(stepper.step(samples, turn, at, measure=not losses))
                 at.step += 1
                 bar.set_postfix_str(f"loss {_mean(losses):.4f}")
-                if time_share(plan, began, reserve) >= 1:
-                    break
             row = {
                 "epoch": at.epoch,
                 "loss": _across(fabric, _mean(losses)),
@@ -110,6 +113,7 @@ def train(  # noqa: PLR0915  # the loop is whole on purpose
                     f"every pixel of {windows.task.target!r} to be forecast is missing "
                     f"in {row['windows']} windows; check the data with catalog.check()"
                 )
+            at.reference = at.weights | at.reference
             if validation is not None:
                 pause = time.monotonic()
                 row |= validate(model, stepper, validation, at)
@@ -117,7 +121,7 @@ def train(  # noqa: PLR0915  # the loop is whole on purpose
             row["seconds"] = time.monotonic() - lap
             at.rows.append(row)
             at.epoch += 1
-            score = row.get("validation_loss", row["loss"])
+            score = _agreed(fabric, row.get("validation_loss", row["loss"]))
             if score < at.best:
                 at.best, at.stale, best = score, 0, _copy(network)
             else:
@@ -128,8 +132,6 @@ def train(  # noqa: PLR0915  # the loop is whole on purpose
             csi = f", CSI {row['csi']:.3f}" if "csi" in row else ""
             bar.set_postfix_str(f"loss {score:.4f}{csi}")
             bar.update()
-            if time_share(plan, began, reserve) >= 1:
-                break
     finally:
         bar.close()
         # an interrupted training, too, leaves the best weights it found
@@ -146,26 +148,28 @@ def validate(
     variable = windows.task.target
     threshold = torch.tensor(CSI_THRESHOLDS.get(variable, 1.0))
     number = float(scaling_for(variable).normalize(threshold))
-    losses, hits, either = [], 0, 0
+    total, seen, hits, either = 0.0, 0, 0, 0
     size = max(at.micro_batch, 1)
     with torch.no_grad():
         for samples in _load(windows, 0, 0, size, stepper.fabric):
             data = batch(samples, stepper.fabric.device)
-            if not bool(data.valid.any()):
+            count = int(data.valid.sum())
+            if not count:
                 continue
             forecast = model(data.past).float()
-            losses.append(float(stepper.loss_of(forecast, data, at)))
+            total += count * float(stepper.loss_of(forecast, data, at.reference))
+            seen += count
             yes = (forecast >= number) & data.valid
             event = (data.future >= number) & data.valid
             hits += int((yes & event).sum())
             either += int((yes | event).sum())
-    if not losses:
+    if not seen:
         raise CatalogError(
             f"every pixel of {variable!r} to be forecast in validation is missing; "
             "give other validation data"
         )
     return {
-        "validation_loss": _mean(losses),
+        "validation_loss": total / seen,
         "csi": hits / either if either else math.nan,
     }
 
@@ -246,12 +250,24 @@ def _mean(losses: list[float]) -> float:
 
 
 def _across(fabric: Fabric, value: float) -> float:
-    """Mean over all processes."""
+    """Mean over all processes that saw something."""
     if fabric.world_size == 1:
         return value
-    mean = fabric.all_reduce(torch.tensor(value), reduce_op="mean")
-    assert isinstance(mean, Tensor)
-    return float(mean)
+    known = not math.isnan(value)
+    pair = torch.tensor([value if known else 0.0, float(known)])
+    both = fabric.all_reduce(pair, reduce_op="sum")
+    assert isinstance(both, Tensor)
+    total, count = both.tolist()
+    return total / count if count else math.nan
+
+
+def _agreed(fabric: Fabric, value: float) -> float:
+    """The largest value of all processes, so that they decide alike."""
+    if fabric.world_size == 1:
+        return value
+    most = fabric.all_reduce(torch.tensor(value), reduce_op="max")
+    assert isinstance(most, Tensor)
+    return float(most)
 
 
 def _warn_failed(failed: dict[str, str]) -> None:

@@ -36,6 +36,11 @@ class Plan:
         Turn and mirror each batch at random.
     seed
         Of the order of windows and of the augmentation.
+
+    Raises
+    ------
+    ValueError
+        If a number is out of range.
     """
 
     epochs: int = 30
@@ -49,10 +54,27 @@ class Plan:
     augment: bool = True
     seed: int = 0
 
+    def __post_init__(self) -> None:
+        for name in ("epochs", "batch_size", "patience"):
+            value = getattr(self, name)
+            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+                raise ValueError(
+                    f"{name} is {value!r}, wanted a whole number, 1 or more"
+                )
+        for name in ("time_limit", "learning_rate", "clip"):
+            value = getattr(self, name)
+            if value is not None and not 0 < value < math.inf:
+                raise ValueError(f"{name} is {value!r}, wanted a number above zero")
+
 
 @dataclass
 class Progress:
-    """Where a training stands; what a resumed one needs."""
+    """
+    Where a training stands; what a resumed one needs.
+
+    `weights` are those of the balanced terms, `reference` the first that were measured:
+    by them the validation losses of all epochs compare.
+    """
 
     epoch: int = 0
     step: int = 0
@@ -60,7 +82,9 @@ class Progress:
     best: float = math.inf
     stale: int = 0
     micro_batch: int = 0
+    precision: str = ""
     weights: dict[str, float] = field(default_factory=dict)
+    reference: dict[str, float] = field(default_factory=dict)
     rows: list[dict[str, float]] = field(default_factory=list)
     failed: dict[str, str] = field(default_factory=dict)
 

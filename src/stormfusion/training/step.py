@@ -1,6 +1,7 @@
 """One step of the optimizer: turned, balanced, in as many parts as memory asks for."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -50,15 +51,15 @@ class Stepper:
         float
             The loss; NaN if nothing was observed.
         """
+        whole = turned(batch(samples, self.fabric.device), turn)
+        seen = int(whole.valid.sum())
         while True:
-            size = at.micro_batch
-            parts = [samples[i : i + size] for i in range(0, len(samples), size)]
             try:
-                total, seen = self._backward(parts, turn, at, measure=measure)
+                total = self._backward(whole, max(seen, 1), at, measure=measure)
             except RuntimeError as error:  # torch.OutOfMemoryError is one
-                if not _out_of_memory(error) or size == 1:
+                if not _out_of_memory(error) or at.micro_batch == 1:
                     raise
-                at.micro_batch = max(size // 2, 1)
+                at.micro_batch //= 2
                 if self.fabric.device.type == "cuda":
                     torch.cuda.empty_cache()
                 continue
@@ -71,35 +72,43 @@ class Stepper:
                 self.model, self.optimizer, max_norm=self.plan.clip
             )
             self.optimizer.step()
-            return total / seen if seen else math.nan
+            return total if seen else math.nan
 
     def _backward(
-        self, parts: list[list[Sample]], turn: Turn, at: Progress, *, measure: bool
-    ) -> tuple[float, int]:
-        """Gradients of all parts; the summed loss, and windows with something seen."""
-        count = sum(map(len, parts))
-        total, seen = 0.0, 0
+        self, whole: Batch, seen: int, at: Progress, *, measure: bool
+    ) -> float:
+        """
+        Gradients of all windows, part by part; returns the loss.
+
+        A part weighs as many pixels as were observed in it, as in a step of one part.
+        """
+        total, size = 0.0, at.micro_batch
         self.optimizer.zero_grad(set_to_none=True)
-        for number, part in enumerate(parts):
-            data = turned(batch(part, self.fabric.device), turn)
-            last = number == len(parts) - 1
+        for first in range(0, len(whole.past), size):
+            data = Batch(
+                whole.past[first : first + size],
+                whole.future[first : first + size],
+                whole.valid[first : first + size],
+            )
+            last = first + size >= len(whole.past)
             with self.fabric.no_backward_sync(self.model, enabled=not last):
                 forecast = self.model(data.past).float()
                 if measure or set(self.loss.unbalanced) - set(at.weights):
                     self._balance(forecast, data, at)
                     measure = False
-                value = self.loss_of(forecast, data, at)
-                self.fabric.backward(value * (len(part) / count))
-            if bool(data.valid.any()):
-                total += float(value.detach()) * len(part)
-                seen += len(part)
-        return total, seen
+                value = self.loss_of(forecast, data, at.weights)
+                value = value * (int(data.valid.sum()) / seen)
+                self.fabric.backward(value)
+            total += float(value.detach())
+        return total
 
-    def loss_of(self, forecast: Future, data: Batch, at: Progress) -> Scalar:
-        """The loss with the weights that hold now; 0 for a term not yet measured."""
-        weights = {name: at.weights.get(name, 0.0) for name in self.loss.unbalanced}
+    def loss_of(
+        self, forecast: Future, data: Batch, weights: Mapping[str, float]
+    ) -> Scalar:
+        """The loss with some weights of the balanced terms; 0 for one not measured."""
+        known = {name: weights.get(name, 0.0) for name in self.loss.unbalanced}
         parts = self.loss.parts(forecast, data.future, data.valid)
-        return self.loss.total(parts, weights)
+        return self.loss.total(parts, known)
 
     def _balance(self, forecast: Future, data: Batch, at: Progress) -> None:
         """Let the weights of the balanced terms follow their measured values."""

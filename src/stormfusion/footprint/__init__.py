@@ -1,0 +1,23 @@
+"""What a storm may touch: probabilities, percentiles, mean and spread."""
+
+from stormfusion.footprint.gathering import (
+    PERCENTILES,
+    Accumulator,
+    check_hazards,
+    check_percentiles,
+    rank,
+    stacked,
+)
+from stormfusion.footprint.product import Footprint, at_leads, write_netcdf
+
+__all__ = [
+    "PERCENTILES",
+    "Accumulator",
+    "Footprint",
+    "at_leads",
+    "check_hazards",
+    "check_percentiles",
+    "rank",
+    "stacked",
+    "write_netcdf",
+]

@@ -1,0 +1,309 @@
+"""Footprints gathered from members, all at once or one by one."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from stormfusion.data.scaling import Linear, Scaling, VilCode, scaling_for
+from stormfusion.footprint.product import Footprint
+from stormfusion.hazards import Hazard
+from stormfusion.units import conversion, exceeds
+
+BINS = 256
+PERCENTILES = (10.0, 50.0, 90.0)
+
+
+class Accumulator:
+    """
+    A footprint gathered member by member, in memory that does not grow with them.
+
+    Percentiles come from a histogram of 256 values a pixel and lead: exact for VIL,
+    which is stored in as many, and else the nearest of them, as the dataset says.
+
+    Parameters
+    ----------
+    like
+        A forecast of the variable with the dimensions (lead, y, x), for its labels.
+    hazards
+        Whose probabilities to gather.
+    percentiles
+        Which to give, from 0 to 100.
+    """
+
+    def __init__(
+        self,
+        like: xr.DataArray,
+        hazards: Sequence[Hazard],
+        *,
+        percentiles: Sequence[float] = PERCENTILES,
+    ) -> None:
+        self.like = like
+        self.hazards = check_hazards(hazards, str(like.name))
+        self.percentiles = check_percentiles(percentiles)
+        scaling = scaling_for(str(like.name))
+        shape, plane = like.shape, like.shape[1:]
+        self.members = 0
+        self.over = np.zeros((len(self.hazards), *shape), dtype=np.uint16)
+        self.over_window = np.zeros((len(self.hazards), *plane), dtype=np.uint16)
+        self.histogram = Histogram(shape, scaling)
+        self.window_histogram = Histogram(plane, scaling)
+        self.total = np.zeros(shape)
+        self.squares = np.zeros(shape)
+        self.missing = np.zeros(shape, dtype=bool)
+        self._thresholds = [_threshold(hazard, like) for hazard in self.hazards]
+
+    def add(self, member: NDArray[np.float32]) -> None:
+        """Gather one member, physical values with the dimensions (lead, y, x)."""
+        if self.members == np.iinfo(np.uint16).max:
+            raise ValueError(
+                f"got more than {self.members} members, the most a footprint counts; "
+                "ask for fewer"
+            )
+        if member.shape != self.like.shape:
+            raise ValueError(
+                f"member {self.members} has the shape {member.shape}, wanted that of "
+                f"the forecast, {self.like.shape}"
+            )
+        self.members += 1
+        self.missing |= np.isnan(member)
+        for number, threshold in enumerate(self._thresholds):
+            occurs = np.asarray(exceeds(member, threshold))
+            self.over[number] += occurs
+            self.over_window[number] += occurs.any(axis=0)
+        # from the value of the first bin, which most pixels have
+        change = member.astype(np.float64) - self.histogram.lowest
+        self.total += change
+        self.squares += change * change
+        self.histogram.add(member)
+        self.window_histogram.add(member.max(axis=0))
+
+    def finish(self) -> Footprint:
+        """The footprint of the members gathered."""
+        if self.members < 2:
+            raise ValueError(
+                f"got {self.members} members, wanted 2 or more; raise members="
+            )
+        mean = self.total / self.members
+        excess = self.squares - self.total * mean
+        excess[excess < 1e-12 * self.squares] = 0.0  # members that are all equal
+        ranks = [rank(p, self.members) for p in self.percentiles]
+        return assemble(
+            self.like,
+            self.hazards,
+            self.percentiles,
+            members=self.members,
+            probability=self.over / np.float32(self.members),
+            window_probability=self.over_window / np.float32(self.members),
+            percentile=self.histogram.ordered(ranks),
+            window_percentile=self.window_histogram.ordered(ranks),
+            mean=mean + self.histogram.lowest,
+            spread=np.sqrt(excess / (self.members - 1)),
+            missing=self.missing,
+            note=self.histogram.note(str(self.like.attrs.get("units", ""))),
+        )
+
+
+class Histogram:
+    """
+    How often each of 256 values came at each pixel.
+
+    The first of them is not counted: it is what the other 255 leave of the members. So
+    where it never rains the table is never written, and takes no memory.
+
+    Parameters
+    ----------
+    shape
+        Of the fields that are counted.
+    scaling
+        Of their variable; the values are evenly spaced in the network's numbers.
+    """
+
+    def __init__(self, shape: tuple[int, ...], scaling: Scaling) -> None:
+        self.shape = shape
+        self.scaling = scaling
+        self.bounds = (0.0, 1.0) if isinstance(scaling, VilCode) else (0.0, 1.25)
+        if isinstance(scaling, Linear):
+            self.bounds = (-0.5, 1.25)
+        numbers = np.linspace(*self.bounds, BINS, dtype=np.float32)
+        self.levels = np.asarray(scaling.denormalize(numbers), dtype=np.float32)
+        self.lowest = float(self.levels[0])
+        pixels = int(np.prod(shape))
+        self.counts: NDArray[np.unsignedinteger[Any]] = np.zeros((pixels, BINS), "u1")
+        self.met = np.zeros(pixels, dtype=bool)
+        self.members = 0
+
+    def add(self, values: NDArray[np.float32]) -> None:
+        """Count one field; a missing value is not counted."""
+        if self.members == np.iinfo(self.counts.dtype).max:
+            wider = np.zeros(self.counts.shape, dtype=np.uint16)
+            wider[self.met] = self.counts[self.met]
+            self.counts = wider
+        self.members += 1
+        values = values.ravel()
+        chosen = np.flatnonzero((values != self.levels[0]) & ~np.isnan(values))
+        bins = self.bins(values[chosen])
+        chosen, bins = chosen[bins > 0], bins[bins > 0]
+        self.met[chosen] = True
+        self.counts.reshape(-1)[chosen * BINS + bins] += 1
+
+    def bins(self, values: NDArray[np.float32]) -> NDArray[np.int64]:
+        """Number of the value that is nearest to each, in the network's numbers."""
+        low, high = self.bounds
+        number = (self.scaling.normalize(values) - low) * ((BINS - 1) / (high - low))
+        return np.asarray(np.rint(number).clip(0, BINS - 1).astype(np.int64))
+
+    def ordered(self, ranks: Sequence[int]) -> NDArray[np.float32]:
+        """The value that as many members as a rank do not exceed, at each pixel."""
+        found = np.full((len(ranks), self.met.size), self.levels[0])
+        pixels = np.flatnonzero(self.met)
+        for part in np.array_split(pixels, pixels.size // 2**13 + 1):
+            counts = self.counts[part].astype(np.uint16)
+            counts[:, 0] = self.members - counts[:, 1:].sum(axis=1)
+            reached = counts.cumsum(axis=1, dtype=np.uint16)
+            for number, wanted in enumerate(ranks):
+                found[number, part] = self.levels[(reached < wanted).sum(axis=1)]
+        return found.reshape(len(ranks), *self.shape)
+
+    def note(self, units: str) -> str:
+        """How exact the percentiles are."""
+        if isinstance(self.scaling, VilCode):
+            return "exact"
+        ends = f"{self.levels[0]:.4g} to {self.levels[-1]:.4g} {units}".rstrip()
+        return f"the nearest of {BINS} values from {ends}"
+
+
+def stacked(
+    members: xr.DataArray,
+    hazards: Sequence[Hazard],
+    *,
+    percentiles: Sequence[float] = PERCENTILES,
+) -> Footprint:
+    """A footprint of members that are all in memory; its percentiles are exact."""
+    members = members.transpose("member", "lead", "y", "x")
+    like = members.isel(member=0, drop=True)
+    hazards = check_hazards(hazards, str(members.name))
+    percentiles = check_percentiles(percentiles)
+    count = members.sizes["member"]
+    if count < 2:
+        raise ValueError(f"got {count} members, wanted 2 or more for a footprint")
+    missing = members.isnull().any("member").to_numpy()
+    occurs = [hazard.occurs(members).to_numpy() > 0 for hazard in hazards]
+    values = members.to_numpy()
+    ranks = np.array([rank(p, count) for p in percentiles]) - 1
+    ordered = np.sort(values, axis=0)[ranks]
+    window = np.sort(values.max(axis=1), axis=0)[ranks]
+    shape = (len(hazards), *like.shape)
+    return assemble(
+        like,
+        hazards,
+        percentiles,
+        members=count,
+        probability=np.array([o.mean(0) for o in occurs]).reshape(shape),
+        window_probability=np.array([o.any(1).mean(0) for o in occurs]).reshape(
+            (len(hazards), *like.shape[1:])
+        ),
+        percentile=ordered,
+        window_percentile=window,
+        mean=values.mean(0, dtype=np.float64),
+        spread=values.std(0, ddof=1, dtype=np.float64),
+        missing=missing,
+        note="exact",
+    )
+
+
+def assemble(
+    like: xr.DataArray,
+    hazards: Sequence[Hazard],
+    percentiles: Sequence[float],
+    *,
+    members: int,
+    missing: NDArray[np.bool_],
+    note: str,
+    **fields: NDArray[Any],
+) -> Footprint:
+    """The labelled dataset of a footprint's fields, missing pixels NaN."""
+    known = {"hazard": [str(h) for h in hazards]}
+    known_quantiles = [p / 100.0 for p in percentiles]
+    units = like.attrs.get("units", "1")
+    name = like.attrs.get("long_name", str(like.name))
+    mapping = {k: v for k, v in like.attrs.items() if k == "grid_mapping"}
+    plane = ("y", "x")
+    described = {
+        "probability": (("hazard", "lead", *plane), "1", "probability of the hazard"),
+        "window_probability": (
+            ("hazard", *plane),
+            "1",
+            "probability of the hazard at any lead time",
+        ),
+        "percentile": (("quantile", "lead", *plane), units, f"percentile of {name}"),
+        "window_percentile": (
+            ("quantile", *plane),
+            units,
+            f"percentile of the largest {name} of any lead time",
+        ),
+        "mean": (("lead", *plane), units, f"ensemble mean of {name}"),
+        "spread": (("lead", *plane), units, f"ensemble standard deviation of {name}"),
+    }
+    found = {}
+    for key, (dims, unit, text) in described.items():
+        if "hazard" in dims and not hazards:
+            continue
+        hole = missing if "lead" in dims else missing.any(axis=0)
+        values = np.where(hole, np.nan, fields[key]).astype(np.float32)
+        attrs = {"units": unit, "long_name": text, **mapping}
+        found[key] = (dims, values, attrs)
+    dataset = xr.Dataset(found, coords=like.coords).assign_coords(
+        quantile=known_quantiles
+    )
+    if hazards:
+        dataset = dataset.assign_coords(known)
+    dataset["quantile"].attrs = {
+        "long_name": "quantile: the least member value that this share of the members "
+        "does not exceed"
+    }
+    attrs = {"variable": str(like.name), "members": members, "percentiles": note}
+    return Footprint(dataset.assign_attrs({**like.attrs.get("origin", {}), **attrs}))
+
+
+def rank(percentile: float, members: int) -> int:
+    """
+    Which of the ordered members is a percentile, counted from 1.
+
+    Examples
+    --------
+    >>> rank(50, 4), rank(90, 10), rank(0, 10), rank(100, 10)
+    (2, 9, 1, 10)
+    """
+    return min(max(int(np.ceil(percentile / 100.0 * members - 1e-9)), 1), members)
+
+
+def check_hazards(hazards: Iterable[Hazard | str], variable: str) -> tuple[Hazard, ...]:
+    """The hazards, each of this variable; a sentence names one that is not."""
+    found = tuple(Hazard.parse(h) if isinstance(h, str) else h for h in hazards)
+    for hazard in found:
+        if hazard.variable != variable:
+            raise ValueError(
+                f"hazard {str(hazard)!r} speaks of {hazard.variable}, the forecast is "
+                f"of {variable}; name a threshold of {variable}"
+            )
+    if len(set(map(str, found))) != len(found):
+        raise ValueError(f"hazards {list(map(str, found))} name one twice; drop it")
+    return found
+
+
+def check_percentiles(percentiles: Sequence[float]) -> tuple[float, ...]:
+    """Percentiles from 0 to 100, or a sentence."""
+    found = tuple(float(p) for p in percentiles)
+    for percentile in found:
+        if not 0 <= percentile <= 100:
+            raise ValueError(f"percentile {percentile} is not from 0 to 100")
+    return found
+
+
+def _threshold(hazard: Hazard, like: xr.DataArray) -> float:
+    """The threshold in the units that a forecast has."""
+    scale, offset = conversion(hazard.units, like.attrs.get("units", hazard.units))
+    return scale * hazard.threshold + offset

@@ -1,0 +1,144 @@
+"""What a storm may touch: probabilities, percentiles, mean and spread."""
+
+import os
+from pathlib import Path
+from uuid import uuid4
+
+import numpy as np
+import xarray as xr
+
+from stormfusion import verification
+from stormfusion.hazards import Hazard
+
+
+class Footprint:
+    """
+    What a storm may touch, as a labelled dataset.
+
+    Parameters
+    ----------
+    dataset
+        `probability` and `window_probability` of each hazard [1], `percentile` and
+        `window_percentile`, `mean` and `spread` of the variable. Those of the window
+        speak of the time from the first to the last lead: the probability that the
+        hazard occurs at any lead, and the percentile of each member's maximum.
+
+    Examples
+    --------
+    >>> from stormfusion import Catalog, Nowcaster
+    >>> catalog = Catalog.synthetic(events=3, size=64)
+    >>> nowcaster = Nowcaster("persistence").fit(catalog, progress=False)
+    >>> footprint = nowcaster.footprint(catalog[0], "vil >= 3.5 kg m-2", members=8)
+    >>> footprint.dataset.window_probability.dims
+    ('hazard', 'y', 'x')
+    """
+
+    def __init__(self, dataset: xr.Dataset) -> None:
+        if "probability" not in dataset and "percentile" not in dataset:
+            raise ValueError(
+                f"a footprint holds probability or percentile, got "
+                f"{', '.join(map(str, dataset.data_vars)) or 'no variable'}; make one "
+                "with Ensemble.footprint"
+            )
+        self.dataset = dataset
+
+    @property
+    def hazards(self) -> tuple[Hazard, ...]:
+        """The hazards, in the order of the dataset."""
+        if "hazard" not in self.dataset.coords:
+            return ()
+        return tuple(Hazard.parse(str(h)) for h in self.dataset["hazard"].values)
+
+    def __repr__(self) -> str:
+        names = "; ".join(map(str, self.hazards)) or "no hazard"
+        return (
+            f"<Footprint of {self.dataset.attrs.get('members', '?')} members: {names}>"
+        )
+
+    def plot(self):  # type: ignore[no-untyped-def]
+        """Draw the probabilities over the window; returns the figure."""
+        from stormfusion import plot
+
+        return plot.footprint(self.dataset)
+
+    def to_netcdf(self, path: str | Path) -> Path:
+        """Write CF netCDF, whole or not at all; returns the path."""
+        return write_netcdf(self.dataset, path)
+
+    def verify(self, observed: xr.DataArray | xr.Dataset) -> xr.Dataset:
+        """
+        Score the probabilities against what came.
+
+        Parameters
+        ----------
+        observed
+            The observed variable at the times of the leads, with `lead` or `time`.
+
+        Returns
+        -------
+        Dataset
+            `brier` by hazard and lead and `window_brier` by hazard [1]; a pixel
+            missing in forecast or observation is not counted.
+        """
+        scores = {}
+        for hazard in self.hazards:
+            truth = at_leads(observed, self.dataset, hazard.variable)
+            occurred = hazard.occurs(truth)
+            chosen = self.dataset.sel(hazard=str(hazard))
+            window = occurred.max("lead", skipna=False)
+            scores[str(hazard)] = xr.Dataset(
+                {
+                    "brier": verification.brier(chosen["probability"], occurred),
+                    "window_brier": verification.brier(
+                        chosen["window_probability"], window
+                    ),
+                }
+            ).drop_vars(["hazard"], errors="ignore")
+        joined = xr.concat(
+            list(scores.values()), dim="hazard", coords="minimal", compat="override"
+        )
+        return joined.assign_coords(hazard=list(scores))
+
+
+def at_leads(
+    observed: xr.DataArray | xr.Dataset, forecast: xr.Dataset | xr.DataArray, name: str
+) -> xr.DataArray:
+    """The observation at a forecast's valid times, with its leads."""
+    array = observed[name] if isinstance(observed, xr.Dataset) else observed
+    if "lead" in array.dims:
+        return array
+    if "time" not in array.dims:
+        raise ValueError(
+            f"observed has dimensions {array.dims}, wanted lead or time; give the "
+            "frames that follow the reference time"
+        )
+    wanted = forecast["time"].to_numpy()
+    absent = ~np.isin(wanted, array["time"].to_numpy())
+    if absent.any():
+        raise ValueError(
+            f"observed has no frame at {wanted[absent][0]}, which is forecast; give "
+            f"all frames from {wanted[0]} to {wanted[-1]}"
+        )
+    chosen = array.sel(time=wanted).drop_vars("time").rename(time="lead")
+    return chosen.assign_coords(lead=forecast["lead"].to_numpy())
+
+
+def write_netcdf(dataset: xr.Dataset, path: str | Path) -> Path:
+    """Write a dataset under a temporary name and rename it."""
+    path = Path(path).expanduser()
+    if not path.parent.is_dir():
+        raise FileNotFoundError(
+            f"folder {str(path.parent)!r} does not exist; make it first"
+        )
+    temporary = path.with_name(f".{path.name}.{uuid4().hex[:8]}")
+    packed = {
+        name: {"zlib": True, "complevel": 1}
+        for name, variable in dataset.data_vars.items()
+        if variable.dtype.kind == "f" and variable.ndim >= 2
+    }
+    try:
+        dataset.to_netcdf(temporary, engine="h5netcdf", encoding=packed)
+        os.replace(temporary, path)  # noqa: PTH105  # the one atomic rename there is
+    finally:
+        temporary.unlink(missing_ok=True)
+    return path

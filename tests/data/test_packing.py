@@ -1,0 +1,54 @@
+"""Stored numbers as physical values."""
+
+import numpy as np
+import pytest
+
+from stormfusion.data.packing import FLOAT, VIL_BYTES, Packing
+
+
+def test_decodes_by_hand():
+    packing = Packing("int16", scale=0.01, offset=-5.0, missing=(-32768, 7))
+    out = packing.decode(np.array([[0, 500], [7, -32768]], dtype="int16"))
+    assert out.dtype == np.float32
+    np.testing.assert_array_equal(out, [[-5.0, 0.0], [np.nan, np.nan]])
+
+
+def test_vil():
+    out = VIL_BYTES.decode(np.array([0, 5, 16, 133, 254, 255], dtype="uint8"))
+    expected = [0.0, 0.0, 0.1544, 3.5332, 79.261, np.nan]
+    np.testing.assert_allclose(out, expected, atol=1e-3)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int8", "uint16", "int16"])
+def test_table_equals_arithmetic(dtype):
+    packing = Packing(dtype, scale=0.3, offset=1.5, missing=(3.0,))
+    codes = packing.codes()
+    swapped = codes.astype(codes.dtype.newbyteorder(">"))
+    plain = np.where(codes == 3, np.nan, codes * 0.3 + 1.5).astype("float32")
+    np.testing.assert_array_equal(packing.decode(codes), plain)
+    np.testing.assert_array_equal(packing.decode(codes[::-7]), plain[::-7])
+    np.testing.assert_array_equal(packing.decode(swapped), plain)
+
+
+def test_dry_is_exactly_0_where_the_offset_is_large():
+    opera = Packing("int16", scale=0.02, offset=655.34, missing=(-32768,))
+    assert opera.decode(np.array([-32767], dtype="int16")) == 0.0
+    fine = Packing("int32", scale=0.1, offset=-1e6 / 10)
+    assert fine.decode(np.array([10**6], dtype="int32")) == 0.0
+
+
+def test_floats():
+    stored = np.array([0.0, 1e-9, 3.0, np.inf, np.nan, -9999.9, 1e39])
+    packing = Packing("float32", missing=(-9999.9,))
+    out = packing.decode(stored)
+    np.testing.assert_allclose(out[:3], [0.0, 1e-9, 3.0])
+    assert np.isnan(out[[3, 4]]).all()
+    assert np.isnan(packing.decode(stored[:6].astype("float32"))[5])
+    assert np.isnan(out[6])
+    assert FLOAT.decode(np.array([2.5], dtype="float32")) == 2.5
+
+
+def test_decoding_leaves_what_it_reads():
+    stored = np.array([np.inf, 1.0], dtype="float32")
+    FLOAT.decode(stored)[1] = 9.0
+    assert stored.tolist() == [np.inf, 1.0]
