@@ -138,7 +138,9 @@ def test_units_of_another_kind_say_so():
 
 
 def test_without_units_one_warning(tmp_path):
-    with pytest.warns(UserWarning, match="taken 'rain_rate' as rain_rate in mm h-1") as w:
+    with pytest.warns(
+        UserWarning, match="taken 'rain_rate' as rain_rate in mm h-1"
+    ) as w:
         Catalog.from_xarray(rain(ramp(2), units=None))
     assert len(w) == 1
     for number in range(3):
@@ -187,8 +189,9 @@ def test_packed_numbers_equal_xarrays_own_decoding(tmp_path, kind, name):
         file["time"].attrs["units"] = "minutes since 2019-06-01"
         for each, count in (("y", 4), ("x", 5)):
             file.create_variable(each, (each,), data=axis(count))
-        fills = {"fillvalue": np.array(fill, dtype)} if name == "_FillValue" else {}
-        fills = fills if fill is not None else {}
+        fills = {}
+        if fill is not None and name == "_FillValue":
+            fills = {"fillvalue": np.array(fill, dtype)}
         stored = file.create_variable("rr", ("time", "y", "x"), data=values, **fills)
         attrs = {"units": "mm h-1", **scaling, **more}
         if fill is not None and name == "missing_value":
@@ -202,6 +205,8 @@ def test_packed_numbers_equal_xarrays_own_decoding(tmp_path, kind, name):
     raw = frames.read(slice(None), slice(None), slice(None))
     wide = {"unsigned": "uint8", "float64": "float32"}.get(kind, np.dtype(dtype).name)
     assert raw.dtype == frames.packing.dtype == wide
+    if (kind, name) == ("unsigned", "missing_value"):
+        expected[0, 1, 2] = np.nan  # xarray compares -1 with 255 here
     assert np.isnan(expected).sum() == (fill is not None)
     np.testing.assert_allclose(catalog[0]["rain_rate"].values, expected, rtol=1e-6)
 
@@ -307,7 +312,9 @@ def test_times_that_are_none_say_so():
     refused(twice, "twice in time.*drop_duplicates", CatalogError)
     time = minutes(0, 5, 10)
     time[1] = "NaT"
-    refused(rain(ramp(3), time=time), "1 frames of 'rain_rate' have no time", CatalogError)
+    refused(
+        rain(ramp(3), time=time), "1 frames of 'rain_rate' have no time", CatalogError
+    )
     refused(rain(ramp(3), time=np.arange(3)), "have no dates", CatalogError)
     refused(rain(ramp(3)).drop_vars("time"), "have no dates", CatalogError)
 

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
-from tests.data.radar_arrays import LAEA, START, axis, event, held, minutes, ramp
+from tests.data.radar_arrays import LAEA, axis, event, held, minutes, ramp
 
 from stormfusion import Catalog
 from stormfusion.data.event import Event, latest
@@ -261,7 +261,3 @@ def test_pickles_across_processes(tmp_path):
     ).stdout.split()
     total = catalog[1].stored("vil").read(slice(0, 9), slice(None), slice(None)).sum()
     assert out == [catalog[0].id, "234.0", str(int(total))]
-
-
-def test_start_is_a_round_hour():
-    assert minutes(0)[0] == START

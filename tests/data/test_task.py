@@ -55,9 +55,14 @@ def test_lead_times():
     ],
 )
 def test_out_of_range(change, message):
-    values = dict(
-        inputs=("vil",), target="vil", history=3, leads=2, interval=300, spacing=KM
-    )
+    values = {
+        "inputs": ("vil",),
+        "target": "vil",
+        "history": 3,
+        "leads": 2,
+        "interval": 300,
+        "spacing": KM,
+    }
     with pytest.raises(ValueError, match=message):
         Task(**(values | change))
 

@@ -125,12 +125,14 @@ def test_without_target_no_later_frame_is_read():
         x=axis(4, 2000.0),
     )
     lightning = held(
-        "lightning", field(3, 2, 2), time=minutes(0, 15, 30), y=axis(2, 4e3), x=axis(2, 4e3)
+        "lightning",
+        field(3, 2, 2),
+        time=minutes(0, 15, 30),
+        y=axis(2, 4e3),
+        x=axis(2, 4e3),
     )
     storm = event(radar, infrared, lightning)
-    sample = take(
-        storm, task(("rain_rate", "ir107", "lightning")), 2, target=False
-    )
+    sample = take(storm, task(("rain_rate", "ir107", "lightning")), 2, target=False)
     assert sample.target is None
     last = radar.time[4]  # the last observed frame, 20 min
     assert radar.last_read == 4
@@ -214,7 +216,9 @@ def infrared_field(holes=True):
     return values
 
 
-@pytest.mark.parametrize("part", [(slice(0, 16), slice(0, 16)), (slice(3, 9), slice(5, 16))])
+@pytest.mark.parametrize(
+    "part", [(slice(0, 16), slice(0, 16)), (slice(3, 9), slice(5, 16))]
+)
 def test_device_equals_host(part):
     storm = sensors(field(6, 16, 16), infrared_field(), field(6, 2, 2, seed=2))
     names = ("rain_rate", "ir107", "lightning")
@@ -254,7 +258,9 @@ def test_device_equals_host_through_another_projection():
         crs="EPSG:4326",
         degrees=True,
     )
-    radar = held("rain_rate", field(6, 12, 14), y=axis(12, 5e3), x=axis(14, 5e3), crs=LAEA)
+    radar = held(
+        "rain_rate", field(6, 12, 14), y=axis(12, 5e3), x=axis(14, 5e3), crs=LAEA
+    )
     storm = event(radar, degrees)
     sample = take(
         storm, task(("rain_rate", "ir107")), 0, rows=slice(2, 9), columns=slice(1, 9)
@@ -349,7 +355,7 @@ def equal(one: Sample, other: Sample) -> bool:
 
 
 def test_windows_depend_on_seed_and_position_alone():
-    make = dict(size=(16, 16), count=12)
+    make = {"size": (16, 16), "count": 12}
     one = RandomWindows(rainy(), task(), **make, seed=3)
     other = RandomWindows(rainy(), task(), **make, seed=3)
     backwards = {i: other[i] for i in reversed(range(12))}
@@ -402,9 +408,15 @@ def test_windows_avoid_what_is_missing():
 
 
 def test_events_are_drawn_by_their_windows():
-    short, long = held("rain_rate", field(5, 32, 32)), held("rain_rate", field(44, 32, 32))
+    short, long = (
+        held("rain_rate", field(5, 32, 32)),
+        held("rain_rate", field(44, 32, 32)),
+    )
     windows = RandomWindows(
-        [event(short, id="short"), event(long, id="long")], task(), size=(32, 32), count=1
+        [event(short, id="short"), event(long, id="long")],
+        task(),
+        size=(32, 32),
+        count=1,
     )
     short.log.clear()
     for number in range(200):
@@ -418,7 +430,9 @@ def test_small_events_are_not_drawn():
     windows = RandomWindows([small, large], task(), size=(32, 32), count=20)
     assert [e.id for e, _ in windows.choices] == [large.id]
     assert all(windows[i].shape == (32, 32) for i in range(20))
-    with pytest.raises(CatalogError, match="no event is as large as a window of 32 x 32"):
+    with pytest.raises(
+        CatalogError, match="no event is as large as a window of 32 x 32"
+    ):
         RandomWindows([small], task(), size=(32, 32), count=1)
 
 
@@ -439,8 +453,7 @@ def test_unreadable_events_are_passed_over_and_named():
     assert any(not each for each in failed)
     strict = RandomWindows(events, task(), size=(16, 16), count=30, strict=True)
     with pytest.raises(CorruptFileError, match="cut in half"):
-        for i in range(30):
-            strict[i]
+        list(map(strict.__getitem__, range(30)))
     alone = RandomWindows([broken], task(), size=(16, 16), count=1)
     with pytest.raises(CorruptFileError, match=r"catalog.check\(\) lists all"):
         alone[0]

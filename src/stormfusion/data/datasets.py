@@ -1,5 +1,6 @@
 """Datasets that xarray opens: one handle for each file, in each process."""
 
+import atexit
 import os
 import threading
 from collections import OrderedDict
@@ -82,8 +83,8 @@ def open_file(path: str, options: Mapping[str, Any] | None = None) -> xr.Dataset
             _open.datasets.move_to_end(key)
             return _open.datasets[key][1]
         _open.close(key)
-        dataset = _opened(path, options or {})
-        _open.datasets[key] = (stamp, dataset)
+        dataset, file = _opened(path, options or {})
+        _open.datasets[key] = (stamp, dataset, file)
         while len(_open.datasets) > MAX_OPEN:
             _open.close(next(iter(_open.datasets)))
     return dataset
@@ -111,7 +112,8 @@ def is_zarr(path: str) -> bool:
     return files.is_local(path) and any(each.exists() for each in held)
 
 
-def _opened(path: str, options: Mapping[str, Any]) -> xr.Dataset:
+def _opened(path: str, options: Mapping[str, Any]) -> tuple[xr.Dataset, Any]:
+    """A dataset, and the open file that it reads through, if it does."""
     engine: str | None = None
     target: Any = files.normalize(path)
     local = files.is_local(path)
@@ -126,7 +128,11 @@ def _opened(path: str, options: Mapping[str, Any]) -> xr.Dataset:
         if not local and engine is None:
             system, inner = files.filesystem(path, options)
             engine, target = "h5netcdf", system.open(inner, "rb")
-        return xr.open_dataset(
+        if engine is None and _is_hdf5(Path(target)):
+            # through a Python file HDF5 takes no lock, which shared disks may refuse,
+            # and lets the file be replaced while it is open
+            engine, target = "h5netcdf", Path(target).open("rb")  # noqa: SIM115  # kept
+        dataset = xr.open_dataset(
             target, engine=engine, mask_and_scale=False, decode_timedelta=False
         )
     except FileNotFoundError as error:
@@ -136,6 +142,8 @@ def _opened(path: str, options: Mapping[str, Any]) -> xr.Dataset:
     except ImportError as error:
         raise _missing(path, engine) from error
     except _DAMAGED as error:
+        if hasattr(target, "close"):
+            target.close()
         if "unrecognized engine" in str(error):
             raise _missing(path, engine) from error
         reason = str(error).split("\n", 1)[0][:200]
@@ -143,6 +151,12 @@ def _opened(path: str, options: Mapping[str, Any]) -> xr.Dataset:
             f"{path!r} is not a file that xarray can open, wanted whole netCDF, zarr "
             f"or GRIB; fetch it again or convert it ({type(error).__name__}: {reason})"
         ) from error
+    return dataset, target if hasattr(target, "close") else None
+
+
+def _is_hdf5(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(8) == b"\x89HDF\r\n\x1a\n"
 
 
 def _missing(path: str, engine: str | None) -> MissingExtraError:
@@ -158,7 +172,7 @@ class _Opened:
     def __init__(self) -> None:
         self.pid = os.getpid()
         self.lock = threading.RLock()
-        self.datasets: OrderedDict[tuple[str, str], tuple[Stamp, xr.Dataset]] = (
+        self.datasets: OrderedDict[tuple[str, str], tuple[Stamp, xr.Dataset, Any]] = (
             OrderedDict()
         )
 
@@ -171,7 +185,10 @@ class _Opened:
 
     def close(self, key: tuple[str, str]) -> None:
         if key in self.datasets:
-            self.datasets.pop(key)[1].close()
+            _, dataset, file = self.datasets.pop(key)
+            dataset.close()
+            if file is not None:
+                file.close()
 
 
 _open = _Opened()
@@ -183,3 +200,4 @@ if hasattr(os, "register_at_fork"):
         after_in_parent=_open.lock.release,
         after_in_child=_open.lock.release,
     )
+atexit.register(close_all)

@@ -8,11 +8,12 @@ from stormfusion.sampling.forecast import (
     observation,
     run,
 )
-from stormfusion.sampling.statistics import ErrorStatistics
+from stormfusion.sampling.statistics import ErrorAmounts, ErrorTexture
 
 __all__ = [
     "Dressing",
-    "ErrorStatistics",
+    "ErrorAmounts",
+    "ErrorTexture",
     "Forecast",
     "first_frame",
     "measure",

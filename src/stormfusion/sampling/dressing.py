@@ -28,9 +28,9 @@ class Dressing:
     A member has, at each pixel, the value that lies at the quantile $\Phi(\varepsilon)$
     of what was observed in the past where a like amount was forecast in like
     surroundings. The field $\varepsilon$ is Gaussian noise with the power spectrum of
-    the past errors, and passes from lead time to lead time as
-    $\varepsilon_l = \rho_l \varepsilon_{l-1} + \sqrt{1 - \rho_l^2}\, \eta_l$ with the
-    errors' own correlation $\rho_l$. So members are as spread, as skewed and as rough
+    the past errors, each told as such a deviate. It passes from lead time to lead time
+    as $\varepsilon_l = \rho_l \varepsilon_{l-1} + \sqrt{1 - \rho_l^2}\, \eta_l$, with
+    the errors' own correlation $\rho_l$. So members are as spread, as skewed and as rough
     as the errors are; where no rain is forecast within reach they stay dry. That reach
     grows with lead time, from about half of `radius`.
 

@@ -20,10 +20,13 @@ from stormfusion.data.windows import RandomWindows, batch, principal, realize, t
 from stormfusion.errors import CatalogError
 from stormfusion.nn import tiling
 from stormfusion.sampling.dressing import Dressing
-from stormfusion.sampling.statistics import ErrorStatistics
+from stormfusion.sampling.statistics import ErrorAmounts, ErrorTexture
 
 RADIUS = 12
 """Rain may turn up about this many pixels from where it is forecast."""
+
+TEXTURES = 32
+"""Windows on which the texture of the errors is measured, at most."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -139,16 +142,28 @@ def measure(
     network: nn.Module, task: Task, windows: RandomWindows, device: str
 ) -> Dressing:
     """The dressing that the errors over some windows make."""
-    statistics = ErrorStatistics(task.leads, RADIUS)
-    with torch.inference_mode():
-        for number in range(len(windows)):
-            data = batch([windows[number]], device)
-            if not bool(data.valid.any()):
-                continue
+    amounts = ErrorAmounts(task.leads, RADIUS)
+    for window in _compared(network, windows, len(windows), device):
+        amounts.add(*window)
+    quantiles = amounts.quantiles()
+    texture = ErrorTexture(quantiles, RADIUS)
+    for window in _compared(network, windows, min(len(windows), TEXTURES), device):
+        texture.add(*window)
+    return Dressing(quantiles, texture.spectrum(), texture.memory(), RADIUS)
+
+
+def _compared(
+    network: nn.Module, windows: RandomWindows, count: int, device: str
+) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+    """Forecast, observed, and where both are known, of some windows."""
+    for number in range(count):
+        data = batch([windows[number]], device)
+        if not bool(data.valid.any()):
+            continue
+        with torch.inference_mode():
             forecast = network(data.past)[0].float()
             valid = data.valid[0] & (data.past[0, :, 1] > 0).any(0)
-            statistics.add(forecast, data.future[0], valid)
-    return statistics.finish()
+        yield forecast, data.future[0], valid
 
 
 def first_frame(event: Event, task: Task, reference_time: object | None) -> int:

@@ -1,4 +1,4 @@
-"""What a forecast's past errors look like."""
+"""What a forecast's past errors look like: how large, and of what texture."""
 
 import math
 
@@ -18,32 +18,31 @@ from stormfusion.sampling.conditions import (
     rings_of,
     surroundings,
 )
-from stormfusion.sampling.dressing import Dressing
 
 FEW = 300.0
 """Pixels of a bin that weigh as much as what it borrows: neighbours are much alike."""
 
 
-class ErrorStatistics:
+class ErrorAmounts:
     """
-    What a forecast's errors look like, counted over validation windows.
+    How often each observed amount came where an amount was forecast.
 
-    Held per lead time: how often each observed amount came where an amount was
-    forecast, in surroundings of some raininess; the power spectrum of the errors; and
-    how the errors of one lead time correlate with those of the one before. Pixels with
-    no rain forecast within reach stay dry in every member, and are not counted.
+    Held per lead time, and for surroundings of some raininess. Pixels with no rain
+    forecast within reach stay dry in every member, and are not counted.
+
+    Parameters
+    ----------
+    leads
+        Number of leads.
+    radius
+        Of the surroundings [pixels].
     """
 
     def __init__(self, leads: int, radius: int) -> None:
-        self.leads = leads
         self.radius = radius
         bins = (len(AMOUNT_EDGES) + 1, len(SURROUND_EDGES) + 1, LEVELS)
         self.counts = np.zeros((leads, *bins), dtype=np.int64)
         self.known = 0
-        self.power = np.zeros((leads, RINGS))
-        self.samples = np.zeros((leads, RINGS))
-        self.covariance = np.zeros(leads)
-        self.variance = np.zeros((leads, 2))
 
     def add(self, forecast: Tensor, observed: Tensor, valid: Tensor) -> None:
         """
@@ -56,83 +55,139 @@ class ErrorStatistics:
         valid
             Where both are known.
         """
-        forecast = torch.where(valid, forecast, 0.0)
-        observed = torch.where(valid, observed, 0.0)
-        around, near = surroundings(forecast, self.radius)
-        amount = bin_of(forecast, AMOUNT_EDGES)
-        surround = bin_of(around, SURROUND_EDGES)
+        row, near = _rows(torch.where(valid, forecast, 0.0), self.radius)
         level = (observed * (LEVELS / TOP)).long().clamp(0, LEVELS - 1)
         # level 0 is kept for no rain at all
-        level = torch.where(observed > 0, level.clamp(min=1), level)
+        level = torch.where(observed > 0, level.clamp(min=1), 0)
         shape = self.counts.shape[1:]
-        flat = (amount * shape[1] + surround) * shape[2] + level
-        for lead in range(self.leads):
-            known = valid[lead] & near[lead]
-            found = torch.bincount(flat[lead][known].cpu(), minlength=math.prod(shape))
-            self.counts[lead] += found.numpy().reshape(shape)
+        flat = row * LEVELS + level
+        size = math.prod(shape)
+        for lead in range(len(self.counts)):
+            chosen = flat[lead][valid[lead] & near[lead]].cpu()
+            found = torch.bincount(chosen, minlength=size).numpy()
+            self.counts[lead] += found.reshape(shape)
         self.known += int(valid.sum())
-        self._add_spectra(forecast, observed, valid)
 
-    def _add_spectra(self, forecast: Tensor, observed: Tensor, valid: Tensor) -> None:
-        error = (observed - forecast).cpu()
-        height, width = error.shape[-2:]
-        window = torch.outer(torch.hann_window(height), torch.hann_window(width))
-        spectrum = torch.fft.rfft2(error * window).abs().square().double().numpy()
-        ring = np.rint(rings_of(height, width)).astype(np.int64).clip(0, RINGS - 1)
-        for lead in range(self.leads):
-            self.power[lead] += np.bincount(ring.ravel(), spectrum[lead].ravel(), RINGS)
-            self.samples[lead] += np.bincount(ring.ravel(), minlength=RINGS)
-        both = (valid[1:] & valid[:-1]).cpu()
-        before, after = error[:-1] * both, error[1:] * both
-        self.covariance[1:] += (before * after).sum((-2, -1)).double().numpy()
-        self.variance[1:, 0] += before.square().sum((-2, -1)).double().numpy()
-        self.variance[1:, 1] += after.square().sum((-2, -1)).double().numpy()
+    def quantiles(self) -> Tensor:
+        """
+        Quantiles of the observed amount in every bin, at each normal deviate.
 
-    def finish(self) -> "Dressing":
-        """The dressing these statistics make."""
+        A bin that was seldom met borrows from its lead's bins of the same amount, and
+        from the same bin of the neighbouring leads. An amount that was seldom forecast
+        borrows the errors of the next lower one.
+        """
         if not self.known:
             raise ValueError(
                 "no validation window holds a pixel where forecast and observation are "
                 "both known, wanted some to measure the errors; use other validation "
                 "data"
             )
-        with np.errstate(invalid="ignore", divide="ignore"):
-            power = np.where(self.samples > 0, self.power / self.samples, 0.0)
-            scale = np.sqrt(self.variance[:, 0] * self.variance[:, 1])
-            memory = np.where(scale > 0, self.covariance / scale, 0.0)
-        return Dressing(
-            torch.from_numpy(_quantiles(self.counts).astype(np.float32)),
-            torch.from_numpy(_filled(power).astype(np.float32)),
-            torch.from_numpy(np.clip(memory, 0.0, 0.99).astype(np.float32)),
-            self.radius,
-        )
+        seen = self.counts.astype(np.float64)
+        leads = np.pad(seen, ((1, 1), (0, 0), (0, 0), (0, 0)), mode="edge")
+        seen = seen + 0.25 * (leads[:-2] + leads[2:])
+        prior = np.stack([_by_amount(lead.sum(1)) for lead in seen])[:, :, None]
+        share = (seen + FEW * prior) / (seen.sum(-1, keepdims=True) + FEW)
+        cumulative = share.cumsum(-1)
+        cumulative /= cumulative[..., -1:]
+        wanted = torch.special.ndtr(DEVIATES.double()).numpy()
+        width = TOP / LEVELS
+        flat = cumulative.reshape(-1, LEVELS)
+        found = np.empty((flat.shape[0], wanted.size))
+        for row, curve in enumerate(flat):
+            level = np.searchsorted(curve, wanted).clip(0, LEVELS - 1)
+            below = np.where(level > 0, curve[level - 1], 0.0)
+            inside = (wanted - below) / np.maximum(curve[level] - below, 1e-12)
+            value = width * (level + inside.clip(0, 1))
+            found[row] = np.where(level == 0, 0.0, value)
+        shape = (*self.counts.shape[:-1], wanted.size)
+        return torch.from_numpy(found.reshape(shape).astype(np.float32))
 
 
-def _quantiles(counts: NDArray[np.int64]) -> NDArray[np.float64]:
+class ErrorTexture:
     """
-    Quantiles of the observed amount in every bin, at each normal deviate.
+    Power spectrum of the errors by lead, and their correlation from lead to lead.
 
-    A bin that was seldom met borrows from its lead's bins of the same amount, and from
-    the same bin of the neighbouring leads. An amount that was seldom forecast borrows
-    the errors of the next lower one.
+    An error is told by the normal deviate at which the observed amount lies among those
+    that came in the past: so the amounts that it makes have the texture of those seen.
+
+    Parameters
+    ----------
+    quantiles
+        Observed amounts, as `ErrorAmounts` finds them.
+    radius
+        Of the surroundings [pixels].
     """
-    seen = counts.astype(np.float64)
-    leads = np.pad(seen, ((1, 1), (0, 0), (0, 0), (0, 0)), mode="edge")
-    seen = seen + 0.25 * (leads[:-2] + leads[2:])
-    prior = np.stack([_by_amount(lead.sum(1)) for lead in seen])[:, :, None]
-    share = (seen + FEW * prior) / (seen.sum(-1, keepdims=True) + FEW)
-    cumulative = share.cumsum(-1)
-    cumulative /= cumulative[..., -1:]
-    wanted = torch.special.ndtr(DEVIATES.double()).numpy()
-    width = TOP / LEVELS
-    flat = cumulative.reshape(-1, LEVELS)
-    found = np.empty((flat.shape[0], wanted.size))
-    for row, curve in enumerate(flat):
-        level = np.searchsorted(curve, wanted).clip(0, LEVELS - 1)
-        below = np.where(level > 0, curve[level - 1], 0.0)
-        inside = (wanted - below) / np.maximum(curve[level] - below, 1e-12)
-        found[row] = np.where(level == 0, 0.0, width * (level + inside.clip(0, 1)))
-    return found.reshape(*counts.shape[:-1], wanted.size)
+
+    def __init__(self, quantiles: Tensor, radius: int) -> None:
+        leads = quantiles.shape[0]
+        self.quantiles = quantiles.flatten(1, 2)
+        self.radius = radius
+        self.power = np.zeros((leads, RINGS))
+        self.samples = np.zeros((leads, RINGS))
+        self.products = np.zeros((leads, 3))
+
+    def add(self, forecast: Tensor, observed: Tensor, valid: Tensor) -> None:
+        """Add one window, given as in `ErrorAmounts.add`."""
+        row, near = _rows(torch.where(valid, forecast, 0.0), self.radius)
+        row, chosen = row.cpu(), (valid & near).cpu()
+        deviate = torch.zeros(forecast.shape)
+        for lead, table in enumerate(self.quantiles):
+            known = chosen[lead]
+            values = observed[lead].cpu()[known][:, None]
+            deviate[lead][known] = _deviate(table[row[lead][known]], values)
+        height, width = forecast.shape[-2:]
+        window = torch.outer(torch.hann_window(height), torch.hann_window(width))
+        waves = torch.fft.rfft2(deviate * window).abs().square().double().numpy()
+        ring = np.rint(rings_of(height, width)).astype(np.int64).clip(0, RINGS - 1)
+        met = np.bincount(ring.ravel(), minlength=RINGS)
+        for lead, spectrum in enumerate(waves):
+            if chosen[lead].any():
+                found = np.bincount(ring.ravel(), spectrum.ravel(), RINGS)
+                self.power[lead] += found
+                self.samples[lead] += met
+        both = chosen[1:] & chosen[:-1]
+        before, after = deviate[:-1] * both, deviate[1:] * both
+        for slot, product in enumerate((before * after, before**2, after**2)):
+            self.products[1:, slot] += product.double().sum((-2, -1)).numpy()
+
+    def spectrum(self) -> Tensor:
+        """Power by lead and ring; rings never met take from those around them."""
+        rings = np.arange(RINGS)
+        filled = np.ones_like(self.power)
+        for lead, (power, samples) in enumerate(
+            zip(self.power, self.samples, strict=True)
+        ):
+            met = power > 0
+            if met.any():
+                filled[lead] = np.interp(rings, rings[met], power[met] / samples[met])
+        return torch.from_numpy(filled.astype(np.float32))
+
+    def memory(self) -> Tensor:
+        """Correlation with the lead before, from 0 to 0.99."""
+        both, before, after = self.products.T
+        scale = np.sqrt(before * after)
+        found = np.where(scale > 0, both / np.maximum(scale, 1e-12), 0.0)
+        return torch.from_numpy(np.clip(found, 0.0, 0.99).astype(np.float32))
+
+
+def _rows(forecast: Tensor, radius: int) -> tuple[Tensor, Tensor]:
+    """Row of `quantiles` for each pixel, and whether rain is forecast within reach."""
+    around, near = surroundings(forecast, radius)
+    amount = bin_of(forecast, AMOUNT_EDGES)
+    return amount * (len(SURROUND_EDGES) + 1) + bin_of(around, SURROUND_EDGES), near
+
+
+def _deviate(rows: Tensor, values: Tensor) -> Tensor:
+    """Normal deviate at which each value lies in its row: the mean over a plateau."""
+    last = DEVIATES.numel() - 1
+    low = torch.searchsorted(rows, values).clamp(max=last)[:, 0]
+    high = (torch.searchsorted(rows, values, right=True) - 1).clamp(0, last)[:, 0]
+    low, high = DEVIATES[torch.minimum(low, high)], DEVIATES[torch.maximum(low, high)]
+    # the mean of a normal deviate between two bounds
+    density = torch.exp(-(low**2) / 2) - torch.exp(-(high**2) / 2)
+    share = torch.special.ndtr(high) - torch.special.ndtr(low)
+    mean = density / math.sqrt(2 * math.pi) / share.clamp(min=1e-6)
+    return torch.where(high - low > 0.1, mean, (low + high) / 2)
 
 
 def _by_amount(seen: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -155,14 +210,3 @@ def _by_amount(seen: NDArray[np.float64]) -> NDArray[np.float64]:
             moved[0] = shares[amount - 1, 0]
             shares[amount] = (row + FEW * moved) / (total + FEW)
     return shares
-
-
-def _filled(power: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Rings that a small window never met, from those around them."""
-    rings = np.arange(RINGS)
-    filled = np.ones_like(power)
-    for lead, row in enumerate(power):
-        met = row > 0
-        if met.any():
-            filled[lead] = np.interp(rings, rings[met], row[met])
-    return filled
