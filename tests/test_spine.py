@@ -2,7 +2,6 @@
 
 import json
 import re
-import warnings
 from pathlib import Path
 
 import numpy as np
@@ -158,7 +157,7 @@ def test_foreign_and_truncated_files(storms: Catalog, tmp_path: Path) -> None:
     dataset.to_netcdf(whole, engine="h5netcdf")
     cut = tmp_path / "cut.nc"
     cut.write_bytes(whole.read_bytes()[:5000])
-    with pytest.warns(UserWarning, match="2 of 3 files cannot be read"):
+    with pytest.warns(UserWarning, match="2 of 3 files are skipped"):
         catalog = Catalog.open(tmp_path)
     assert len(catalog) == 1
     with pytest.raises(CorruptFileError):
@@ -167,7 +166,7 @@ def test_foreign_and_truncated_files(storms: Catalog, tmp_path: Path) -> None:
 
 def test_frames_out_of_order(storms: Catalog) -> None:
     dataset = storms[0].to_dataset()[["vil"]].isel(time=slice(None, None, -1))
-    with pytest.raises(CatalogError, match="out of order.*sortby"):
+    with pytest.raises(CatalogError, match=r"out of order.*sortby"):
         Catalog.from_xarray(dataset)
 
 
@@ -176,12 +175,10 @@ def test_events_that_are_all_missing(storms: Catalog, fitted: Nowcaster) -> None
     dataset.vil.attrs["units"] = "kg m-2"
     with pytest.raises(CatalogError, match="are missing"):
         fitted.predict(dataset)
-    with (
-        pytest.raises(CatalogError, match="every pixel of 'vil'"),
-        warnings.catch_warnings(),
-    ):
-        warnings.simplefilter("ignore")
-        Nowcaster(SMALL).fit(Catalog.from_xarray(dataset), epochs=1, progress=False)
+    missing = Catalog.from_xarray(dataset)
+    nowcaster = Nowcaster(SMALL, device="cpu")
+    with pytest.raises(CatalogError, match="every pixel of 'vil'"):
+        nowcaster.fit(missing, validation=storms, epochs=1, progress=False)
 
 
 def test_a_grid_too_small_for_the_network() -> None:
@@ -204,10 +201,10 @@ def test_a_variable_the_catalog_lacks(storms: Catalog) -> None:
 
 def test_other_spacing_and_other_interval(fitted: Nowcaster) -> None:
     coarse = Catalog.synthetic(1, size=48, frames=13, spacing=2000.0)[0]
-    with pytest.raises(GridMismatchError, match="2000 m between points.*1000 m"):
+    with pytest.raises(GridMismatchError, match=r"2000 m between points.*1000 m"):
         fitted.predict(coarse)
     slow = Catalog.synthetic(1, size=48, frames=13, interval="10min")[0]
-    with pytest.raises(CatalogError, match="600 s apart.*300 s"):
+    with pytest.raises(CatalogError, match=r"600 s apart.*300 s"):
         fitted.predict(slow)
 
 
@@ -264,7 +261,7 @@ def test_a_fit_that_is_interrupted_goes_on_where_it_stopped(
     )
     for name, weight in whole.network.state_dict().items():
         assert (weight == resumed.network.state_dict()[name]).all(), name
-    with pytest.raises(CheckpointError, match="another training"):
+    with pytest.raises(CheckpointError, match="not of this training"):
         Nowcaster(SMALL, device="cpu", seed=1).fit(storms, epochs=2, resume=path)
 
 

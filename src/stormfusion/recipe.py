@@ -95,7 +95,7 @@ class Recipe:
     >>> str(recipe)
     'unet+mse+0.1*ssim'
     >>> recipe.network_spec()
-    UNet(width=32, depth=4)
+    UNet(width=32, depth=3, patch=2)
     >>> str(recipe.loss())
     'mse+0.1*ssim'
     >>> Recipe.parse("unet+mze")

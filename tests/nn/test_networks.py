@@ -75,14 +75,25 @@ def test_parameter_counts_by_formula() -> None:
         first, second = conv(channels, width, kernel=9), conv(width, width, kernel=9)
         return first + second + 2 * 2 * width
 
-    encoder = pair(26, 32) + pair(32, 64) + pair(64, 128) + pair(128, 256)
-    bottom = pair(256, 256)
-    decoder = pair(64, 32) + pair(128, 64) + pair(256, 128) + pair(512, 256)
-    narrow = sum(conv(a, b, kernel=1) for a, b in [(64, 32), (128, 64), (256, 128)])
-    narrow += conv(256, 256, kernel=1)
-    unet = encoder + bottom + decoder + narrow + conv(32, 12, kernel=1)
-    assert unet == 4_824_364
+    # patches of 2 x 2 pixels: 4 * 26 channels in, 4 * 12 leads out
+    encoder = pair(104, 32) + pair(32, 64) + pair(64, 128) + pair(128, 256)
+    decoder = pair(64, 32) + pair(128, 64) + pair(256, 128)
+    steps = [(32, 64), (64, 128), (128, 256)]
+    narrow = sum(conv(coarse, fine, kernel=1) for fine, coarse in steps)
+    unet = encoder + decoder + narrow + conv(32, 48, kernel=1)
+    assert unet == 1_830_032
     assert parameter_count(UNet().build(channels=2, history=13, leads=12)) == unet
+
+    def residual(width: int) -> int:
+        return 2 * conv(width, width, kernel=9) + 2 * 2 * width
+
+    blocks = sum(map(residual, (32, 64, 128, 256, 32, 64, 128)))
+    down = sum(conv(fine, coarse, kernel=4) for fine, coarse in steps)
+    ends = conv(104, 32, kernel=9) + 2 * 32 + conv(32, 48, kernel=1)
+    resunet = ends + blocks + down + narrow
+    assert resunet == 2_205_360
+    made = ResUNet().build(channels=2, history=13, leads=12)
+    assert parameter_count(made) == resunet
 
     norms = 2 * (16 + 32 + 64 + 32 + 16 + 64)
     cubes = [(2, 16), (16, 32), (32, 64), (32, 32), (16, 16)]
@@ -93,10 +104,33 @@ def test_parameter_counts_by_formula() -> None:
     assert parameter_count(Conv3D().build(channels=2, history=13, leads=12)) == conv3d
 
 
-def test_parameter_count_of_the_residual_network() -> None:
-    assert parameter_count(ResUNet().build(channels=2, history=13, leads=12)) == (
-        4_872_268
+def test_without_patches_the_layers_are_those_of_the_paper() -> None:
+    module = UNet(width=4, depth=1, patch=1).build(channels=2, history=3, leads=2)
+    assert parameter_count(module) == sum(
+        (
+            *(conv(6, 4, kernel=9), conv(4, 4, kernel=9), 16),
+            *(conv(4, 8, kernel=9), conv(8, 8, kernel=9), 32),
+            *(conv(8, 4, kernel=9), conv(4, 4, kernel=9), 16),
+            *(conv(8, 4, kernel=1), conv(4, 2, kernel=1)),
+        )
     )
+
+
+@pytest.mark.parametrize("make", [UNet, ResUNet], ids=["unet", "resunet"])
+@pytest.mark.parametrize(("depth", "patch"), [(1, 1), (1, 2), (2, 2), (1, 3)])
+def test_the_smallest_map(make, depth: int, patch: int) -> None:
+    module = awake(
+        make(width=2, depth=depth, patch=patch), channels=2, history=2, leads=3
+    )
+    least = patch * 2**depth
+    assert module(torch.rand(1, 2, 2, least, least + 1)).shape == (
+        1,
+        3,
+        least,
+        least + 1,
+    )
+    with pytest.raises(ValueError, match=f"at least {least} x {least} pixels"):
+        module(torch.rand(1, 2, 2, least - 1, 64))
 
 
 @pytest.mark.parametrize("spec", DEFAULTS, ids=named)

@@ -1,9 +1,20 @@
+from collections.abc import Callable
+
 import pytest
 import torch
 from tests.nn.operators import walk
+from torch import Tensor
 
 from stormfusion.losses import GDL, LOSSES, balance
-from stormfusion.nn import NETWORKS, FromLastFrame
+from stormfusion.nn import NETWORKS, FromLastFrame, FromMotion, UNet, tiling
+from stormfusion.nn.motion import motion
+from stormfusion.sampling import Dressing
+from stormfusion.sampling.conditions import (
+    AMOUNT_EDGES,
+    DEVIATES,
+    RINGS,
+    SURROUND_EDGES,
+)
 
 
 @pytest.mark.parametrize("name", sorted(NETWORKS))
@@ -13,6 +24,52 @@ def test_networks_run_on_mps(name: str) -> None:
     recorded = walk(lambda: module(past))
     recorded.assert_runs_on_mps()
     assert {"convolution_backward", "native_layer_norm_backward"} <= recorded.operators
+
+
+def moving() -> FromMotion:
+    body = UNet(width=4, depth=1).build(channels=4, history=4, leads=5)
+    return FromMotion(body, leads=3)
+
+
+@pytest.mark.parametrize("size", [(33, 38), (40, 48)])
+def test_advection_with_a_network_runs_on_mps(size: tuple[int, int]) -> None:
+    module, past = moving(), torch.rand(2, 4, 2, *size)
+    recorded = walk(lambda: module(past))
+    recorded.assert_runs_on_mps()
+    assert {"argmin", "gather"} <= recorded.operators
+
+
+def test_tiles_run_on_mps() -> None:
+    module, past = moving(), torch.rand(1, 4, 2, 70, 90)
+    walk(lambda: tiling.forecast(module, past, tile=32, halo=8)).assert_runs_on_mps()
+
+
+def test_motion_stays_in_float32_under_autocast() -> None:
+    past = torch.rand(1, 4, 2, 40, 40)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        rough = motion(past)
+    assert rough.dtype == torch.float32
+    assert torch.equal(rough, motion(past))
+
+
+def test_dressing_runs_on_mps() -> None:
+    bins = (len(AMOUNT_EDGES) + 1, len(SURROUND_EDGES) + 1, DEVIATES.numel())
+    dressing = Dressing(
+        torch.rand(3, *bins).sort(-1).values, torch.ones(3, RINGS), torch.ones(3), 4
+    )
+    forecast = torch.rand(3, 20, 24)
+
+    def member(*, seen: Callable[[Tensor], Tensor]) -> Tensor:
+        (made,) = dressing.members(seen(forecast), members=range(1), seed=0)
+        return made.requires_grad_()
+
+    recorded = walk(lambda: member(seen=lambda tensor: tensor))
+    # the noise is made by Fourier transforms: MPS has them since torch 2.3
+    transforms = {"_fft_r2c", "_fft_c2r"}
+    assert transforms <= recorded.operators
+    recorded.operators -= transforms
+    recorded.dtypes.discard(torch.complex64)
+    recorded.assert_runs_on_mps()
 
 
 @pytest.mark.parametrize("loss", [*(make() for make in LOSSES.values()), GDL(alpha=2)])

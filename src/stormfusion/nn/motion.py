@@ -16,8 +16,6 @@ UNSEEN = 0.3
 """Cost of a shift that compares with nothing, as a share of the energy."""
 BACK = 3
 """Frames over which a displacement is sought, where the history has as many."""
-
-
 FADE = 16.0
 """Distance over which a frame fades beyond its edge [pixels]."""
 

@@ -23,7 +23,7 @@ def forecast(
     Run a network on a domain of any size.
 
     A domain larger than a tile and its halo is cut into overlapping tiles, whose
-    forecasts are joined with weights that fall linearly over the overlap.
+    forecasts are joined with weights that fall linearly in the middle of the overlap.
 
     Parameters
     ----------
@@ -73,9 +73,15 @@ def _spans(size: int, tile: int, halo: int) -> Iterator[slice]:
 
 
 def _ramp(span: slice, size: int, halo: int) -> Tensor:
-    """Weight along one axis: 1 within, falling to nearly 0 at an inner edge."""
-    at = torch.arange(span.start, span.stop, dtype=torch.float32)
-    width = 2.0 * halo
-    rise = (at - span.start + 0.5) / width if span.start > 0 else torch.ones_like(at)
-    fall = (span.stop - at - 0.5) / width if span.stop < size else torch.ones_like(at)
-    return torch.minimum(rise, fall).clamp(1e-3, 1.0)
+    """
+    Weight along one axis: 1 within, falling to nearly 0 in the middle of the halo.
+
+    The outer half of the halo does not count: there a tile sees its own edge.
+    """
+    at = torch.arange(span.start, span.stop, dtype=torch.float32) + 0.5
+    rise, fall = torch.ones_like(at), torch.ones_like(at)
+    if span.start > 0:
+        rise = (at - span.start) / halo - 0.5
+    if span.stop < size:
+        fall = (span.stop - at) / halo - 0.5
+    return torch.minimum(rise, fall).clamp(1e-6, 1.0)

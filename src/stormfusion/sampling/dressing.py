@@ -30,9 +30,9 @@ class Dressing:
     surroundings. The field $\varepsilon$ is Gaussian noise with the power spectrum of
     the past errors, each told as such a deviate. It passes from lead time to lead time
     as $\varepsilon_l = \rho_l \varepsilon_{l-1} + \sqrt{1 - \rho_l^2}\, \eta_l$, with
-    the errors' own correlation $\rho_l$. So members are as spread, as skewed and as rough
-    as the errors are; where no rain is forecast within reach they stay dry. That reach
-    grows with lead time, from about half of `radius`.
+    the errors' own correlation $\rho_l$. So members are as spread, as skewed and as
+    rough as the errors are; where no rain is forecast within reach they stay dry. That
+    reach grows with lead time, from about half of `radius`.
 
     Parameters
     ----------

@@ -19,6 +19,9 @@ from stormfusion.sampling.conditions import (
     surroundings,
 )
 
+SMOOTH = 0.2
+"""Cycles per pixel above which no texture is kept: the jump from dry to wet at the edge
+of every rain area has power there, and noise of such power would make specks."""
 FEW = 300.0
 """Pixels of a bin that weigh as much as what it borrows: neighbours are much alike."""
 
@@ -153,6 +156,7 @@ class ErrorTexture:
     def spectrum(self) -> Tensor:
         """Power by lead and ring; rings never met take from those around them."""
         rings = np.arange(RINGS)
+        waves = 0.5 * rings / (RINGS - 1)  # cycles per pixel
         filled = np.ones_like(self.power)
         for lead, (power, samples) in enumerate(
             zip(self.power, self.samples, strict=True)
@@ -160,7 +164,8 @@ class ErrorTexture:
             met = power > 0
             if met.any():
                 filled[lead] = np.interp(rings, rings[met], power[met] / samples[met])
-        return torch.from_numpy(filled.astype(np.float32))
+        smooth = filled * np.exp(-((waves / SMOOTH) ** 2))
+        return torch.from_numpy(smooth.astype(np.float32))
 
     def memory(self) -> Tensor:
         """Correlation with the lead before, from 0 to 0.99."""
