@@ -81,8 +81,8 @@ def load(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
                     "one that Nowcaster.save wrote"
                 )
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        header: dict[str, Any] = json.loads(metadata["stormfusion"])
-    except (SafetensorError, OSError, ValueError, RuntimeError) as error:
+        header: dict[str, Any] = dict(json.loads(metadata["stormfusion"]))
+    except (SafetensorError, OSError, ValueError, TypeError, RuntimeError) as error:
         if isinstance(error, CheckpointError):
             raise
         raise CheckpointError(

@@ -52,3 +52,10 @@ def test_decoding_leaves_what_it_reads():
     stored = np.array([np.inf, 1.0], dtype="float32")
     FLOAT.decode(stored)[1] = 9.0
     assert stored.tolist() == [np.inf, 1.0]
+
+
+def test_small_values_of_floats_in_other_units_are_kept() -> None:
+    # rain of 2 mm h-1 that a file holds as floats in m s-1
+    stored = np.array([0.0, 2 / 3.6e6], dtype=np.float32)
+    decoded = Packing("float32", scale=3.6e6).decode(stored)
+    np.testing.assert_allclose(decoded, [0.0, 2.0], rtol=1e-5)

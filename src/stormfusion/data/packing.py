@@ -54,8 +54,8 @@ class Packing:
         """
         Physical values, NaN where missing.
 
-        A value nearer to 0 than a millionth of `scale` is 0: a dry pixel stays dry
-        where `scale * stored + offset` rounds.
+        Of whole numbers, a value nearer to 0 than a millionth of `scale` is 0: a dry
+        pixel stays dry where `scale * stored + offset` rounds.
         """
         if self.tabulated and stored.dtype == np.dtype(self.dtype):
             table = _table(self)
@@ -70,7 +70,8 @@ class Packing:
             values: NDArray[Any] = stored
         else:
             values = stored.astype(np.float64) * self.scale + self.offset
-            values[np.abs(values) < 1e-6 * abs(self.scale)] = 0.0
+            if stored.dtype.kind in "iu":  # floats hold small values in earnest
+                values[np.abs(values) < 1e-6 * abs(self.scale)] = 0.0
         with np.errstate(over="ignore", invalid="ignore"):
             found = values.astype(np.float32)
         found[~np.isfinite(found)] = np.nan

@@ -80,6 +80,11 @@ class Footprint:
             `brier` by hazard and lead and `window_brier` by hazard [1]; a pixel
             missing in forecast or observation is not counted.
         """
+        if not self.hazards:
+            raise ValueError(
+                "this footprint has no hazard to verify; name one where it is made, "
+                "such as footprint('vil >= 12 kg m-2')"
+            )
         scores = {}
         for hazard in self.hazards:
             truth = at_leads(observed, self.dataset, hazard.variable)
@@ -104,22 +109,34 @@ def at_leads(
     observed: xr.DataArray | xr.Dataset, forecast: xr.Dataset | xr.DataArray, name: str
 ) -> xr.DataArray:
     """The observation at a forecast's valid times, with its leads."""
-    array = observed[name] if isinstance(observed, xr.Dataset) else observed
-    if "lead" in array.dims:
-        return array
-    if "time" not in array.dims:
+    if isinstance(observed, xr.Dataset):
+        if name not in observed:
+            raise ValueError(
+                f"observed has no variable {name!r}, it has "
+                f"{', '.join(map(str, observed.data_vars)) or 'none'}; rename one"
+            )
+        observed = observed[name]
+    if "lead" in observed.dims:
+        return observed
+    if "time" not in observed.dims:
         raise ValueError(
-            f"observed has dimensions {array.dims}, wanted lead or time; give the "
+            f"observed has dimensions {observed.dims}, wanted lead or time; give the "
             "frames that follow the reference time"
         )
-    wanted = forecast["time"].to_numpy()
-    absent = ~np.isin(wanted, array["time"].to_numpy())
-    if absent.any():
+    if "time" not in forecast.coords:
         raise ValueError(
-            f"observed has no frame at {wanted[absent][0]}, which is forecast; give "
-            f"all frames from {wanted[0]} to {wanted[-1]}"
+            "the forecast has no valid times, its leads cannot be found in observed; "
+            "give it the coordinate time, or observed the dimension lead"
         )
-    chosen = array.sel(time=wanted).drop_vars("time").rename(time="lead")
+    wanted = np.atleast_1d(forecast["time"].to_numpy())
+    absent = ~np.isin(wanted, observed["time"].to_numpy())
+    if absent.any():
+        first, *_, last = np.datetime_as_string(wanted[[0, 0, -1]], "s")
+        raise ValueError(
+            f"observed has no frame at {np.datetime_as_string(wanted[absent][0], 's')} "
+            f"and the forecast has; give all frames from {first} to {last}"
+        )
+    chosen = observed.sel(time=wanted).drop_vars("time").rename(time="lead")
     return chosen.assign_coords(lead=forecast["lead"].to_numpy())
 
 

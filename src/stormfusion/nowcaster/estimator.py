@@ -193,8 +193,7 @@ class Nowcaster:
         event
             A storm, or a dataset with time, y and x.
         reference_time
-            Time of the last frame to be seen; the last there is by default. No later
-            frame is read.
+            Time of the last frame that is read; by default the last there is.
 
         Returns
         -------
@@ -382,13 +381,8 @@ class Nowcaster:
         return Hindcaster(*setting, persistence=still)
 
     def _infer(self, events: Sequence[Event]) -> Task:
-        return Task.infer(
-            events,
-            inputs=self.inputs,
-            target=self.target,
-            history=self.history,
-            leads=self.leads,
-        )
+        frames = {"history": self.history, "leads": self.leads}
+        return Task.infer(events, inputs=self.inputs, target=self.target, **frames)
 
     def _identity(self, task: Task) -> dict[str, Any]:
         known = {"name": self.name, "seed": self.seed, "task": task.to_header()}

@@ -1,6 +1,7 @@
 """Fitting: windows, training, and the errors that dress an ensemble."""
 
 import json
+import warnings
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 from torch import Tensor, nn
+from torch.backends import cudnn
 
 from stormfusion import checkpoint, sampling
 from stormfusion.data.catalog import Catalog
@@ -77,7 +79,7 @@ def fit(
         "events": len(catalog),
         "validated": note,
     }
-    log = pd.DataFrame(columns=["epoch", "loss"])
+    log, failed = pd.DataFrame(columns=["epoch", "loss"]), {}
     if loss is not None:
         store = None
         if settings.resume is not None:
@@ -86,19 +88,30 @@ def fit(
             store = TrainingFile(Path(settings.resume).expanduser(), header)
         fabric = make_fabric(device, precision=store.precision() if store else None)
         notes["precision"] = str(fabric._precision.precision)
-        reached = train(
-            network,
-            loss,
-            windows,
-            None if validation is None else fixed,
-            plan,
-            fabric=fabric,
-            progress=settings.progress,
-            store=store,
-        )
-        log = reached.table()
+        # of the ways to convolve on CUDA, one that gives the same numbers every time
+        with cudnn.flags(enabled=True, deterministic=True, benchmark=False):
+            reached = train(
+                network,
+                loss,
+                windows,
+                None if validation is None else fixed,
+                plan,
+                fabric=fabric,
+                progress=settings.progress,
+                store=store,
+            )
+        log, failed = reached.table(), reached.failed
     network = placed(network, device)
-    dressing = sampling.measure(network, task, fixed, device)
+    dressing = sampling.measure(network, task, fixed, device, failed)
+    if failed:
+        name, why = next(iter(failed.items()))
+        noun = "event" if len(failed) == 1 else "events"
+        warnings.warn(
+            f"{len(failed)} {noun} could not be read and were skipped, the first is "
+            f"{name!r}: {why}; catalog.check() lists all",
+            UserWarning,
+            stacklevel=3,
+        )
     return Fitted(task, network, dressing, log, notes)
 
 

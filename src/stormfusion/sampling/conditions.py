@@ -4,7 +4,6 @@ from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -39,20 +38,26 @@ def reaches(leads: int, radius: int) -> tuple[int, ...]:
 
 def surroundings(forecast: Tensor, radius: int) -> tuple[Tensor, Tensor]:
     """Mean amount within reach of each pixel, and whether rain is forecast there."""
-    amount = forecast.clamp(min=0)
-    rain = (forecast >= RAIN).to(forecast.dtype)
+    amount, rain = forecast.clamp(min=0), (forecast >= RAIN).float()
+    ones = torch.ones_like(amount[0])
     around, near = [], []
     for lead, reach in enumerate(reaches(forecast.shape[0], radius)):
-        mean, any_ = amount[lead][None, None], rain[lead][None, None]
-        for size, pad in (
-            ((2 * reach + 1, 1), (reach, 0)),
-            ((1, 2 * reach + 1), (0, reach)),
-        ):
-            mean = F.avg_pool2d(mean, size, 1, pad, count_include_pad=False)
-            any_ = F.avg_pool2d(any_, size, 1, pad)
-        around.append(mean[0, 0])
-        near.append(any_[0, 0] > 1e-9)
+        around.append(_sums(amount[lead], reach) / _sums(ones, reach))
+        near.append(_sums(rain[lead], reach) > 0.5)
     return torch.stack(around), torch.stack(near)
+
+
+def _sums(values: Tensor, reach: int) -> Tensor:
+    """Sum over the square within reach of each pixel, as far as it is in the frame."""
+    for axis in (-2, -1):
+        size = values.shape[axis]
+        at = torch.arange(size, device=values.device)
+        total = values.cumsum(axis)
+        last = total.index_select(axis, (at + reach).clamp(max=size - 1))
+        before = total.index_select(axis, (at - reach - 1).clamp(min=0))
+        inside = (at > reach).float()
+        values = last - before * (inside[:, None] if axis == -2 else inside)
+    return values
 
 
 def bin_of(values: Tensor, edges: tuple[float, ...]) -> Tensor:

@@ -139,25 +139,36 @@ def observation(event: Event, start: int, task: Task) -> xr.DataArray:
 
 
 def measure(
-    network: nn.Module, task: Task, windows: RandomWindows, device: str
+    network: nn.Module,
+    task: Task,
+    windows: RandomWindows,
+    device: str,
+    failed: dict[str, str],
 ) -> Dressing:
-    """The dressing that the errors over some windows make."""
+    """The dressing that the errors over some windows make; names what is not read."""
     amounts = ErrorAmounts(task.leads, RADIUS)
-    for window in _compared(network, windows, len(windows), device):
+    for window in _compared(network, windows, len(windows), device, failed):
         amounts.add(*window)
     quantiles = amounts.quantiles()
     texture = ErrorTexture(quantiles, RADIUS)
-    for window in _compared(network, windows, min(len(windows), TEXTURES), device):
+    few = min(len(windows), TEXTURES)
+    for window in _compared(network, windows, few, device, failed):
         texture.add(*window)
     return Dressing(quantiles, texture.spectrum(), texture.memory(), RADIUS)
 
 
 def _compared(
-    network: nn.Module, windows: RandomWindows, count: int, device: str
+    network: nn.Module,
+    windows: RandomWindows,
+    count: int,
+    device: str,
+    failed: dict[str, str],
 ) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
     """Forecast, observed, and where both are known, of some windows."""
     for number in range(count):
-        data = batch([windows[number]], device)
+        sample = windows[number]
+        failed.update(sample.failed)
+        data = batch([sample], device)
         if not bool(data.valid.any()):
             continue
         with torch.inference_mode():
@@ -183,7 +194,12 @@ def first_frame(event: Event, task: Task, reference_time: object | None) -> int:
 def _position(event: Event, time: NDArray[Any], reference_time: object | None) -> int:
     if reference_time is None:
         return int(time.size) - 1
-    wanted = pd.Timestamp(str(reference_time)).to_datetime64()
+    try:
+        wanted = pd.Timestamp(str(reference_time)).to_datetime64()
+    except ValueError as error:
+        raise ValueError(
+            f"reference_time is {reference_time!r}, wanted one such as event.time[12]"
+        ) from error
     at = np.flatnonzero(time == wanted)
     if at.size == 0:
         nearest = time[int(np.argmin(np.abs(time - wanted)))]

@@ -3,7 +3,6 @@
 import math
 import os
 import time
-import warnings
 from collections.abc import Iterator
 from typing import Any
 
@@ -54,6 +53,11 @@ def train(  # noqa: PLR0915  # the loop is whole on purpose
         Whether to draw a progress bar.
     store
         What keeps the training after every epoch; an interrupted one goes on from it.
+
+    Returns
+    -------
+    Progress
+        Its curves, and the events that could not be read.
 
     Raises
     ------
@@ -136,7 +140,6 @@ def train(  # noqa: PLR0915  # the loop is whole on purpose
         bar.close()
         # an interrupted training, too, leaves the best weights it found
         network.load_state_dict(best)
-    _warn_failed(at.failed)
     return at
 
 
@@ -152,6 +155,7 @@ def validate(
     size = max(at.micro_batch, 1)
     with torch.no_grad():
         for samples in _load(windows, 0, 0, size, stepper.fabric):
+            at.failed.update(f for sample in samples for f in sample.failed)
             data = batch(samples, stepper.fabric.device)
             count = int(data.valid.sum())
             if not count:
@@ -268,15 +272,3 @@ def _agreed(fabric: Fabric, value: float) -> float:
     most = fabric.all_reduce(torch.tensor(value), reduce_op="max")
     assert isinstance(most, Tensor)
     return float(most)
-
-
-def _warn_failed(failed: dict[str, str]) -> None:
-    if failed:
-        name, why = next(iter(failed.items()))
-        noun = "event" if len(failed) == 1 else "events"
-        warnings.warn(
-            f"{len(failed)} {noun} could not be read and were skipped, the first is "
-            f"{name!r}: {why}; catalog.check() lists all",
-            UserWarning,
-            stacklevel=3,
-        )

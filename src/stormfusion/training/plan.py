@@ -121,7 +121,7 @@ def rate(done: float, warmup: float) -> float:
     Examples
     --------
     >>> [round(rate(done, 0.1), 2) for done in (0.0, 0.1, 0.55, 1.0)]
-    [0.01, 1.0, 0.51, 0.01]
+    [0.01, 1.0, 0.5, 0.01]
     """
     if done < warmup:
         return max(done / warmup, 0.01)

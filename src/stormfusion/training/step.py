@@ -68,9 +68,17 @@ class Stepper:
                     f"the loss is {total} in step {at.step}, wanted a finite one; "
                     "lower learning_rate= or the weights of the loss"
                 )
-            self.fabric.clip_gradients(
-                self.model, self.optimizer, max_norm=self.plan.clip
+            norm = self.fabric.clip_gradients(
+                self.model,
+                self.optimizer,
+                max_norm=self.plan.clip,
+                error_if_nonfinite=False,
             )
+            if norm is not None and not math.isfinite(norm):
+                raise FloatingPointError(
+                    f"the gradient has norm {float(norm)} in step {at.step}, wanted a "
+                    "finite one; lower learning_rate= or the weights of the loss"
+                )
             self.optimizer.step()
             return total if seen else math.nan
 

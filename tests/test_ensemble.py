@@ -1,0 +1,136 @@
+"""Ensembles: what can be asked of members, whoever made them."""
+
+import numpy as np
+import pytest
+import xarray as xr
+from tests.test_footprint import HAZARD, labelled, one_pixel, stored
+
+from stormfusion import Ensemble
+
+
+def ensemble(members: int = 7) -> Ensemble:
+    values = stored(np.random.default_rng(0), (members, 3, 20, 22))
+    return Ensemble(labelled(values).to_dataset())
+
+
+def test_probability_by_hand() -> None:
+    made = Ensemble(one_pixel([12, 0], [0, 11.9], [13, np.nan]).to_dataset())
+    probability = made.probability(HAZARD)
+    np.testing.assert_allclose(probability.values.ravel(), [2 / 3, np.nan])
+    assert probability.attrs["units"] == "1"
+    assert probability["hazard"].item() == HAZARD
+    assert probability.dtype == np.float32
+
+
+def test_percentile_mean_and_spread_by_hand() -> None:
+    made = Ensemble(one_pixel([1.0], [2.0], [6.0], [7.0]).to_dataset())
+    assert [made.percentile(p).item() for p in (0, 25, 26, 75, 100)] == [1, 1, 2, 6, 7]
+    assert made.percentile(25)["quantile"].item() == 0.25
+    assert made.mean().item() == 4.0
+    assert made.spread().item() == pytest.approx(np.std([1, 2, 6, 7], ddof=1))
+    assert made.mean().attrs["units"] == made.spread().attrs["units"] == "kg m-2"
+
+
+def test_missing_in_a_member_is_missing_in_all() -> None:
+    made = Ensemble(one_pixel([1.0, 2.0], [np.nan, 3.0]).to_dataset())
+    for array in (made.mean(), made.spread(), made.percentile(50)):
+        assert array.isnull().values.ravel().tolist() == [True, False]
+
+
+def test_a_footprint_agrees_with_the_ensemble() -> None:
+    made = ensemble()
+    footprint = made.footprint(HAZARD, percentiles=[10, 90]).dataset
+    np.testing.assert_array_equal(
+        footprint.probability.sel(hazard=HAZARD), made.probability(HAZARD)
+    )
+    np.testing.assert_array_equal(
+        footprint.percentile.sel(quantile=0.9), made.percentile(90)
+    )
+    np.testing.assert_allclose(footprint["mean"], made.mean(), rtol=1e-6)
+    np.testing.assert_allclose(footprint.spread, made.spread(), rtol=1e-5)
+    assert footprint.attrs["members"] == 7
+    assert footprint.attrs["variable"] == "vil"
+
+
+def test_dimensions_come_in_any_order() -> None:
+    made = ensemble()
+    turned = Ensemble(made.dataset.transpose("y", "x", "lead", "member"))
+    xr.testing.assert_identical(turned.values, made.values)
+
+
+def test_members_made_elsewhere() -> None:
+    """Rain rates as pysteps has them: no labels but those of the dimensions."""
+    values = np.random.default_rng(1).gamma(1.0, 4.0, (5, 2, 16, 16)).astype("float32")
+    rain = xr.DataArray(values, dims=("member", "lead", "y", "x"), name="rain_rate")
+    made = Ensemble(rain.to_dataset().assign(crs=0))
+    assert repr(made) == (
+        "<Ensemble of 5 members: rain_rate, 2 leads on 16 x 16 pixels>"
+    )
+    footprint = made.footprint("rain_rate >= 5 mm/h")
+    expected = (values >= 5).any(1).mean(0)
+    np.testing.assert_allclose(footprint.dataset.window_probability[0], expected)
+    observed = rain.isel(member=0, drop=True)
+    scores = made.verify(observed, scales=[1])
+    assert np.isfinite(scores.crps).all()
+    assert footprint.verify(observed).brier.shape == (1, 2)
+    with pytest.raises(ValueError, match=r"the forecast has no valid times"):
+        made.verify(observed.rename(lead="time"))
+
+
+def test_verify_by_lead_and_by_time() -> None:
+    made = ensemble()
+    truth = made.values.isel(member=0, drop=True)
+    by_lead = made.verify(truth, scales=[1])
+    by_time = made.verify(
+        truth.swap_dims(lead="time").drop_vars("lead").to_dataset(), scales=[1]
+    )
+    xr.testing.assert_equal(by_lead, by_time)
+    assert by_lead.forecast.values.tolist() == ["ensemble"]
+    assert {"crps", "csi", "fss", "brier"} <= set(by_lead.data_vars)
+    late = truth.swap_dims(lead="time").drop_vars("lead")[1:]
+    with pytest.raises(ValueError, match=r"no frame at 2019-06-01T12:05:00 and"):
+        made.verify(late)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "error", "message"),
+    [
+        (np.zeros((2, 1, 3, 3)), TypeError, "got a ndarray, wanted an xarray Dataset"),
+        (labelled(np.zeros((2, 1, 3, 3))), TypeError, "write array.to_dataset"),
+        (xr.Dataset({"vil": ("x", [1.0])}), ValueError, "no variable with a dimens"),
+        (
+            labelled(np.zeros((2, 1, 3, 3))).rename("precip").to_dataset(),
+            ValueError,
+            "got precip with a dimension 'member', wanted one of vil, refl.*rename it",
+        ),
+        (
+            labelled(np.zeros((2, 1, 3, 3))).rename(lead="step").to_dataset(),
+            ValueError,
+            "wanted member, lead, y and x; rename or expand them",
+        ),
+    ],
+)
+def test_what_is_no_ensemble(wrong, error, message: str) -> None:
+    with pytest.raises(error, match=message):
+        Ensemble(wrong)
+
+
+def test_what_cannot_be_asked() -> None:
+    made = ensemble()
+    with pytest.raises(
+        ValueError, match=r"speaks of rain_rate, the forecast is of vil"
+    ):
+        made.probability("rain_rate >= 1 mm/h")
+    with pytest.raises(ValueError, match=r"is not from 0 to 100"):
+        made.percentile(-1)
+    single = Ensemble(made.dataset.isel(member=[0]))
+    with pytest.raises(ValueError, match=r"one member has no spread, wanted 2 or more"):
+        single.spread()
+    with pytest.raises(ValueError, match=r"got 1 members, wanted 2 or more"):
+        single.footprint(HAZARD)
+
+
+def test_plot_returns_the_figure() -> None:
+    from matplotlib.figure import Figure
+
+    assert isinstance(ensemble().plot(), Figure)
