@@ -68,10 +68,9 @@ def main() -> None:
     units = event[target].attrs["units"]
     print(f"\nScores on {int(scores.cases)} hindcasts of storms not learned from; ")
     print(f"an event is {target} >= threshold [{units}]\n{frame}\n")
-    crps = scores.crps.mean("lead").round(3)
-    print(
-        "mean CRPS:", dict(zip(crps.forecast.values.tolist(), crps.values, strict=True))
-    )
+    crps = scores.crps.mean("lead")
+    both = ", ".join(f"{c:.3f} of {c.forecast.values!s}" for c in crps)
+    print(f"mean CRPS [{units}]: {both}")
     print(f"\nwritten: {', '.join(str(p) for p in sorted(output.iterdir()))}")
 
 
@@ -108,6 +107,10 @@ def open_radar(path: str) -> Catalog:
     together = pieces[0]
     for piece in pieces[1:]:
         together = together | piece
+    # pieces of a wide latitude/longitude grid differ in metres: keep those of one size
+    widths = np.array([e.frames[target].grid.spacing[1] for e in together])
+    alike = np.abs(widths / np.median(widths) - 1) < 0.1
+    together = together.where(lambda table: alike)
     wettest = together.table["wet_fraction"].rank(ascending=False, method="first")
     return together.where(lambda table: wettest <= 48)
 
