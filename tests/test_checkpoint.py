@@ -70,7 +70,7 @@ def test_a_header_that_is_no_json_writes_nothing(tmp_path: Path) -> None:
 
 
 def test_where_nothing_can_be_written(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match=r"make the folder first"):
+    with pytest.raises(FileNotFoundError, match=r"does not exist, .* make it first"):
         checkpoint.save(tmp_path / "no" / "storm.safetensors", tensors(), HEADER)
     with pytest.raises(
         IsADirectoryError, match=r"is a folder, wanted the name of a fil"

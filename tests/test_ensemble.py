@@ -121,7 +121,7 @@ def test_what_cannot_be_asked() -> None:
         ValueError, match=r"speaks of rain_rate, the forecast is of vil"
     ):
         made.probability("rain_rate >= 1 mm/h")
-    with pytest.raises(ValueError, match=r"is not from 0 to 100"):
+    with pytest.raises(ValueError, match=r"wanted numbers from 0 to 100"):
         made.percentile(-1)
     single = Ensemble(made.dataset.isel(member=[0]))
     with pytest.raises(ValueError, match=r"one member has no spread, wanted 2 or more"):

@@ -220,7 +220,7 @@ def test_hazards_of_other_variables_are_refused() -> None:
         check_hazards(["rain_rate >= 1 mm/h"], "vil")
     with pytest.raises(ValueError, match=r"name one twice; drop it"):
         check_hazards(["vil >= 12 kg m-2", "vil >= 12.0 kg/m^2"], "vil")
-    with pytest.raises(ValueError, match=r"percentile 101.0 is not from 0 to 100"):
+    with pytest.raises(ValueError, match=r"wanted numbers from 0 to 100, each once"):
         streamed(one_pixel([0], [1]), percentiles=[101])
 
 
@@ -264,7 +264,9 @@ def test_a_write_that_fails_leaves_the_old_file(tmp_path: Path, monkeypatch) -> 
         footprint().to_netcdf(path)
     assert path.read_bytes() == before
     assert [p.name for p in tmp_path.iterdir()] == ["risk.nc"]
-    with pytest.raises(FileNotFoundError, match=r"folder .* does not exist; make it"):
+    with pytest.raises(
+        FileNotFoundError, match=r"folder .* does not exist, .*; make it"
+    ):
         footprint().to_netcdf(tmp_path / "no" / "risk.nc")
 
 
@@ -272,7 +274,9 @@ def test_a_footprint_says_what_it_holds() -> None:
     made = footprint()
     assert repr(made).startswith("<Footprint of 9 members: vil >= 12 kg m-2; vil >=")
     assert streamed(one_pixel([0], [1])).hazards == ()
-    with pytest.raises(ValueError, match=r"holds probability or percentile, got rain"):
+    with pytest.raises(
+        ValueError, match=r"holds probability, percentile or mean, got rain"
+    ):
         Footprint(xr.Dataset({"rain": 1}))
 
 
@@ -312,3 +316,34 @@ def test_plot_returns_the_figure() -> None:
     from matplotlib.figure import Figure
 
     assert isinstance(footprint().plot(), Figure)
+
+
+@pytest.mark.parametrize(
+    ("percentiles", "error"),
+    [(50, TypeError), (None, TypeError), (("a",), TypeError), ((5, 5), ValueError)],
+)
+def test_percentiles_are_numbers_each_once(percentiles, error) -> None:
+    with pytest.raises(error, match=r"wanted numbers from 0 to 100"):
+        streamed(one_pixel([0], [1]), percentiles=percentiles)
+
+
+def test_a_footprint_may_have_no_percentiles() -> None:
+    members = one_pixel([12, 0], [0, 0])
+    for made in (
+        streamed(members, [HAZARD], percentiles=()),
+        stacked(members, [HAZARD], percentiles=()),
+    ):
+        assert "percentile" not in made.dataset
+        assert made.dataset.probability.shape[0] == 1
+
+
+@pytest.mark.parametrize("hazard", [3, None, ["vil >= 12 kg m-2"]])
+def test_hazards_are_texts(hazard) -> None:
+    with pytest.raises(TypeError, match=r"wanted a text such as 'vil >= 12 kg m-2'"):
+        check_hazards([hazard], "vil")
+
+
+def test_verify_wants_labelled_observations() -> None:
+    made = streamed(one_pixel([12, 0], [0, 0]), [HAZARD])
+    with pytest.raises(TypeError, match=r"observed is a NoneType, wanted an xarray"):
+        made.verify(None)

@@ -70,7 +70,7 @@ def test_any_text_is_read_or_refused(text):
         ("vil >= kg m-2", "cannot be read"),
         ("vil >= nan kg m-2", "cannot be read"),
         ("vil >= 1e999 kg m-2", "finite"),
-        ("vil >= 12 dBZ", "'dBZ' do not convert to 'kg m-2'"),
+        ("vil >= 12 dBZ", "'dBZ' does not convert to 'kg m-2'"),
         ("vil >= 12 parrots", "unknown units 'parrots'"),
         ("rain >= 10 mm in 30 min", "available yet.*such as 'rain >= 10 mm'"),
         ("rain >= 1 in in 30 min", "such as 'rain >= 1 in'"),
@@ -121,7 +121,7 @@ def test_occurs_in_the_units_of_the_values():
     kelvin = xr.DataArray([250.0, 260.0], dims="x", attrs={"units": "K"})
     occurrence = Hazard.parse("ir107 >= -20 degC").occurs(kelvin)
     assert occurrence.values.tolist() == [0, 1]
-    with pytest.raises(ValueError, match="'degC' do not convert to 'dBZ'"):
+    with pytest.raises(ValueError, match="'degC' does not convert to 'dBZ'"):
         Hazard.parse("ir107 >= -20 degC").occurs(kelvin.assign_attrs(units="dBZ"))
 
 

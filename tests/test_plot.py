@@ -332,7 +332,7 @@ def test_triplet_draws_the_last_lead_and_saves_whole_files(storm, tmp_path):
     values = [ax.images[0].get_array()[-1, -1] for ax in maps(figure)]
     assert values == [1.0, 3.0, 3.0]
     assert [path.name for path in tmp_path.iterdir()] == ["three.png"]
-    with pytest.raises(FileNotFoundError, match=r"no folder.*make it first"):
+    with pytest.raises(FileNotFoundError, match=r"does not exist.*make it first"):
         plot.triplet(storm[0], storm, storm, path=tmp_path / "no" / "three.png")
 
 

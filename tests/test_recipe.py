@@ -59,7 +59,10 @@ def test_the_canonical_text(text: str, canonical: str) -> None:
         ("unet+mze", "unknown loss 'mze' in recipe 'unet+mze'; did you mean 'mse'?"),
         ("unet+q", "(known losses: gdl, mae, mse, ssim)"),
         ("mse", "'mse' in recipe 'mse' is a loss, but a recipe starts with a network"),
-        ("unet+unet", "unknown loss 'unet'"),
+        (
+            "unet+unet",
+            "'unet' in recipe 'unet+unet' is a network, and a recipe names one",
+        ),
         ("unet+mse+mse", "'mse' stands 2 times in recipe 'unet+mse+mse'"),
         ("unet+mse+0.1*mse", "write it once, with the weight of all"),
         ("unet+0*mse", "weight of 'mse' must be a finite number above zero"),

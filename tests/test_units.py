@@ -193,7 +193,7 @@ def test_convert_keeps_type_and_says_the_units():
 
 @pytest.mark.parametrize(("units", "to"), [("dBZ", "mm h-1"), ("mm", "mm h-1")])
 def test_units_that_do_not_fit_are_both_named(units, to):
-    with pytest.raises(ValueError, match=f"'{units}' do not convert to '{to}'"):
+    with pytest.raises(ValueError, match=f"'{units}' does not convert to '{to}'"):
         conversion(units, to)
 
 

@@ -1,15 +1,14 @@
 """Files of numbers with a readable header: safetensors, written whole or not at all."""
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 from torch import Tensor
 
 from stormfusion.errors import CheckpointError
+from stormfusion.writing import replacing
 
 FORMAT = 1
 
@@ -31,29 +30,17 @@ def save(
 
     Raises
     ------
-    FileNotFoundError
-        If the folder does not exist.
+    FileNotFoundError, IsADirectoryError, PermissionError
+        If nothing can be written there.
     """
     from safetensors.torch import save_file
 
-    path = Path(path).expanduser()
-    if not path.parent.is_dir():
-        raise FileNotFoundError(
-            f"folder {str(path.parent)!r} does not exist, so {path.name!r} cannot be "
-            "written there; make the folder first"
-        )
-    if path.is_dir():
-        raise IsADirectoryError(f"{str(path)!r} is a folder, wanted the name of a file")
     text = json.dumps({"format": FORMAT, **header})
-    temporary = path.with_name(f".{path.name}.{uuid4().hex[:8]}")
     # tensors that share memory are written apart: safetensors refuses the others
     plain = {name: t.detach().cpu().contiguous().clone() for name, t in tensors.items()}
-    try:
+    with replacing(path) as temporary:
         save_file(plain, str(temporary), metadata={"stormfusion": text})
-        os.replace(temporary, path)  # noqa: PTH105  # the one atomic rename there is
-    finally:
-        temporary.unlink(missing_ok=True)
-    return path
+    return Path(path).expanduser()
 
 
 def load(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:

@@ -124,6 +124,11 @@ class Ensemble:
         percentile
             From 0 to 100.
         """
+        if not isinstance(percentile, int | float | np.number):
+            raise TypeError(
+                f"percentile is {percentile!r}, wanted one number from 0 to 100; for "
+                "several write footprint(percentiles=...)"
+            )
         (percentile,) = check_percentiles([percentile])
         values = self.values.to_numpy()
         chosen = np.sort(values, axis=0)[rank(percentile, self.members) - 1]

@@ -286,6 +286,12 @@ def _check(network: str, terms: tuple[Term, ...], *, quoted: str) -> None:
     names = [term.name for term in terms]
     for name in names:
         _check_name(name, quoted)
+        if name not in LOSSES and name in _networks():
+            raise RecipeError(
+                f"{name!r} in recipe {quoted} is a network, and a recipe names one, at "
+                f"its beginning; write losses after it, such as '{network}+mse' (known "
+                f"losses: {_listed(LOSSES)})"
+            )
         if name not in LOSSES:
             _raise_unknown("loss", name, LOSSES, quoted)
         if LOSSES[name].name != name:

@@ -308,9 +308,9 @@ def conversion(units: str, to: str) -> tuple[float, float]:
     try:
         zero, one = (quantity(x, source).to(goal, "water").m for x in (0.0, 1.0))
     except pint.PintError as error:
+        law = ", or use reflectivity_to_rain_rate" if "dBZ" in (units, to) else ""
         raise ValueError(
-            f"units {units!r} do not convert to {to!r}; give units of the same kind, "
-            "or turn reflectivity into rain with reflectivity_to_rain_rate"
+            f"{units!r} does not convert to {to!r}; give units of the same kind{law}"
         ) from error
     # the last digits are rounding: 274.15 - 273.15 is 1, and 3600.0000000000005 3600
     digits = 15 if zero == 0 else 12

@@ -390,11 +390,85 @@ def test_real_files_open_together():
     if not DATA.is_dir():
         pytest.skip(f"no {DATA}; set STORMFUSION_DATA to the folder of real radar")
     catalog = Catalog.open(f"{DATA}/*.nc")
-    # the two fields of hail lie on one grid and have one time each: a sequence
-    assert len(catalog) == len(list(DATA.glob("*.nc"))) - 1
+    # the two fields of hail on one grid are two products, so no sequence
+    assert len(catalog) == len(list(DATA.glob("*.nc")))
     assert len(catalog.where(box=(-10, 45, 32, 72))) == 6
     assert len(catalog.where(box=(140, -40, 160, -20))) == 2
     windows = Catalog.open(f"{DATA}/mch_*.nc", duration="2h", size=256, events=3)
     assert len(windows) == 3
     assert windows.table["wet_fraction"].min() > 0.2
     assert all(len(e.time) == 25 for e in windows)
+
+
+@pytest.mark.parametrize("path", [None, 42, [3], {"a": 1}])
+def test_what_cannot_be_opened(path):
+    with pytest.raises(TypeError, match=r"wanted text or a Path, or a list of them"):
+        Catalog.open(path)
+
+
+@pytest.mark.parametrize("dataset", [None, np.zeros((3, 4, 4))])
+def test_what_is_not_labelled(dataset):
+    with pytest.raises(TypeError, match=r"wanted an xarray Dataset or DataArray"):
+        Catalog.from_xarray(dataset)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"size": 48.0}, r"size is 48.0, wanted whole numbers of pixels"),
+        ({"size": (48,)}, r"size is \(48,\), wanted whole numbers"),
+        ({"size": True}, r"size is True, wanted whole numbers"),
+        ({"duration": 60}, r"duration is 60, wanted a time with its unit"),
+        ({"duration": "60"}, r"duration is '60', wanted a time with its unit"),
+        ({"duration": "an hour"}, r"duration is 'an hour', wanted a time"),
+        ({"max_missing": "half"}, r"max_missing is 'half', wanted a share"),
+    ],
+)
+def test_odd_arguments_of_cuts(options, message):
+    storm = Catalog.synthetic(events=1, size=64, variables=("vil",))[0].to_dataset()
+    with pytest.raises(CatalogError, match=message):
+        Catalog.from_xarray(storm, **options)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"size": 48.0}, r"size is 48.0, wanted whole numbers of pixels"),
+        ({"interval": "x"}, r"interval is 'x', wanted a time with its unit"),
+        ({"interval": 5}, r"interval is 5, wanted a time with its unit"),
+        ({"frames": 2.5}, r"frames is 2.5, wanted a whole number"),
+    ],
+)
+def test_odd_arguments_of_synthetic(options, message):
+    with pytest.raises(CatalogError, match=message):
+        Catalog.synthetic(**options)
+
+
+def test_odd_conditions():
+    catalog = Catalog.synthetic(events=2, size=64, variables=("vil",))
+    with pytest.raises(ValueError, match=r"box is \(1,\), wanted \(west, south"):
+        catalog.where(box=(1,))
+    with pytest.raises(ValueError, match=r"box is 3, wanted \(west, south"):
+        catalog.where(box=3)
+    with pytest.raises(TypeError, match=r"event_type is 3, wanted a type"):
+        catalog.where(event_type=3)
+    with pytest.raises(TypeError, match=r"got True, wanted a position"):
+        catalog[True]
+    with pytest.raises(ValueError, match=r"got the time 5, wanted a date"):
+        catalog.split(before=5)
+    with pytest.raises(TypeError, match=r"rename is 3, wanted \{'name in the data'"):
+        Catalog.from_xarray(catalog[0].to_dataset(), rename=3)
+    with pytest.raises(ValueError, match=r"got the time 'yesterday', wanted a date"):
+        catalog.split(before="yesterday")
+
+
+def test_an_error_of_a_library_that_fetches_is_said_in_a_sentence(monkeypatch):
+    class EndpointError(Exception):
+        """As botocore has them: no built-in."""
+
+    def fail(*args, **options):
+        raise EndpointError("no route")
+
+    monkeypatch.setattr("stormfusion.data.opening.sevir.is_sevir", fail)
+    with pytest.raises(ConnectionError, match=r"cannot be reached .*no route.*; check"):
+        Catalog.open("s3://sevir")

@@ -131,7 +131,7 @@ def test_decibels_in_any_case():
 
 
 def test_units_of_another_kind_say_so():
-    with pytest.raises(ValueError, match="'m s-2' do not convert to 'mm h-1'"):
+    with pytest.raises(ValueError, match="'m s-2' does not convert to 'mm h-1'"):
         Catalog.from_xarray(
             rain(ramp(2), name="v", units="m s-2"), rename={"v": "rain_rate"}
         )

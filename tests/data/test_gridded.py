@@ -435,7 +435,7 @@ def test_windows_with_too_much_missing_are_left_out():
     [
         ({"size": 9}, "size 9 x 9 does not fit the grid of 4 x 5"),
         ({"size": 1}, "from 2 x 2 up"),
-        ({"duration": "0min"}, "wanted a time such as '4h'"),
+        ({"duration": "0min"}, "wanted a time with its unit"),
         ({"duration": "9h"}, "no window holds an event"),
         ({"size": 4, "max_missing": 2}, "wanted a share from 0 to 1"),
         ({"size": 4, "events": 0}, "events is 0, wanted a whole number"),
@@ -497,3 +497,24 @@ def test_accumulations_are_a_variable_too(tmp_path):
     write(rain(ramp(3), name="precip_accum", units="inch"), tmp_path / "r.nc")
     catalog = Catalog.open(f"{tmp_path}/*.nc")
     np.testing.assert_allclose(values_of(catalog[0], "rain"), 25.4 * ramp(3), rtol=1e-6)
+
+
+def test_times_in_a_zone_become_utc():
+    made = rain(ramp(3))
+    zoned = pd.DatetimeIndex(made.time.values, tz="UTC").tz_convert("Europe/Paris")
+    objects = made.assign_coords(time=("time", zoned.astype(object)))
+    found = Catalog.from_xarray(objects)[0]
+    np.testing.assert_array_equal(found.time.values, made.time.values)
+
+
+def test_a_dataset_without_frames_is_refused():
+    with pytest.raises(CatalogError, match=r"has no frame, wanted one or more"):
+        Catalog.from_xarray(rain(ramp(3)).isel(time=slice(0)))
+
+
+def test_two_products_on_one_grid_are_no_sequence(tmp_path):
+    for number, name in enumerate(("hail now", "hail of a day")):
+        frame = rain(ramp(1), time=minutes(5 * number), name="mesh", units="mm")
+        frame.mesh.attrs["long_name"] = name
+        frame.to_netcdf(tmp_path / f"{number}.nc", engine="h5netcdf")
+    assert len(Catalog.open(f"{tmp_path}/*.nc")) == 2

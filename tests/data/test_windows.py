@@ -38,6 +38,11 @@ def field(*shape, seed=0, dry=0.3):
     return np.where(rng.random(shape) < dry, 0.0, values).astype("float32")
 
 
+def upright(values: np.ndarray) -> np.ndarray:
+    """With the first row in the north, where the data's is in the south."""
+    return values[..., ::-1, :]
+
+
 # --------------------------------------------------------------------- starts
 
 
@@ -57,7 +62,7 @@ def test_a_gap_breaks_windows_and_shifts_none():
     assert found.tolist() == [0, 5]
     value, _ = realize(take(storm, task(), 5).target, "cpu")
     scaled = scaling_for("rain_rate").normalize(ramp(10)[8:])
-    np.testing.assert_allclose(value, scaled, rtol=1e-5)
+    np.testing.assert_allclose(value, upright(scaled), rtol=1e-5)
 
 
 def test_an_irregular_frame_breaks_windows():
@@ -102,7 +107,8 @@ def test_types_that_devices_lack_become_wider(dtype, wider):
     sample = take(storm, task(), 0)
     assert sample.inputs[0].stored.dtype == wider
     expected = scaling_for("rain_rate").normalize(packing.decode(values)[:3])
-    np.testing.assert_allclose(batch([sample]).past[0, :, 0], expected, rtol=1e-5)
+    found = batch([sample]).past[0, :, 0]
+    np.testing.assert_allclose(found, upright(expected), rtol=1e-5)
 
 
 def test_stored_numbers_are_not_shared_with_the_source():
@@ -245,7 +251,7 @@ def test_device_equals_host_where_fine_is_averaged():
     past = batch([take(storm, both, 0)]).past[0]
     host = storm.to_dataset(like="reflectivity").rain_rate[:3].values
     expected = scaling_for("rain_rate").normalize(host)
-    np.testing.assert_allclose(past[:, 2], expected, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(past[:, 2], upright(expected), rtol=1e-4, atol=1e-5)
     assert host[0, 0, 0] == pytest.approx(field(6, 8, 8, seed=5)[0, :2, :2].mean())
 
 
@@ -270,7 +276,7 @@ def test_device_equals_host_through_another_projection():
     host = storm.to_dataset().ir107[:3, 2:9, 1:9].values
     assert np.isfinite(host).all()
     expected = scaling_for("ir107").normalize(host)
-    np.testing.assert_allclose(past[:, 2], expected, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(past[:, 2], upright(expected), rtol=1e-4, atol=1e-5)
 
 
 def test_only_the_part_under_a_window_is_read():
@@ -303,7 +309,7 @@ def test_frames_that_are_missing_are_masked():
     # at 0 and 5 min there is none yet, at 10 min that of 6 min
     assert past[:, 3].flatten(1).mean(1).tolist() == [0.0, 0.0, 1.0]
     expected = scaling_for("ir107").normalize(field(3, 8, 8, dry=0.0)[0])
-    np.testing.assert_allclose(past[2, 2], expected, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(past[2, 2], upright(expected), rtol=1e-5, atol=1e-6)
     assert (past[:2, 2] == 0).all()
 
 
@@ -319,9 +325,9 @@ def test_missing_targets_are_not_valid():
     values = field(6, 8, 8)
     values[3, 2, 2] = np.nan
     data = batch([take(event(held("rain_rate", values)), task(), 0)])
-    assert not data.valid[0, 0, 2, 2]
+    assert not data.valid[0, 0, 5, 2]
     assert data.valid.sum() == data.valid.numel() - 1
-    assert data.future[0, 0, 2, 2] == 0
+    assert data.future[0, 0, 5, 2] == 0
     assert torch.isfinite(data.future).all()
 
 
@@ -486,3 +492,33 @@ def test_grids_of_the_target_part():
     storm = event(held("rain_rate", field(5, 8, 8)))
     whole = Grid(axis(8), axis(8))
     assert storm.stored("rain_rate").grid.same_as(whole)
+
+
+@pytest.mark.parametrize("order", [(1, 1), (-1, 1), (1, -1), (-1, -1)])
+@pytest.mark.parametrize(
+    "part", [(slice(0, 12), slice(0, 14)), (slice(2, 9), slice(5, 11))]
+)
+def test_a_network_sees_one_map_however_rows_and_columns_run(order, part):
+    """North in the first row, west in the first column, whatever the data's order."""
+    flip = np.s_[:, :: order[0], :: order[1]]
+    rain, infrared = field(6, 12, 14), -field(6, 6, 7, seed=3, dry=0.0)
+    y, x = axis(12)[::-1], axis(14)  # as a map is read
+    storm = event(
+        held("rain_rate", rain[flip], y=y[:: order[0]], x=x[:: order[1]]),
+        held("ir107", infrared, y=axis(6, 2000.0)[::-1], x=axis(7, 2000.0)),
+    )
+    north = event(
+        held("rain_rate", rain, y=y, x=x),
+        held("ir107", infrared, y=axis(6, 2000.0)[::-1], x=axis(7, 2000.0)),
+    )
+    rows, columns = part
+    mirrored = [
+        slice(size - span.stop, size - span.start) if turn < 0 else span
+        for span, size, turn in zip(part, (12, 14), order, strict=True)
+    ]
+    both = task(("rain_rate", "ir107"))
+    wanted = batch([take(north, both, 0, rows=rows, columns=columns)])
+    found = batch([take(storm, both, 0, rows=mirrored[0], columns=mirrored[1])])
+    torch.testing.assert_close(found.past, wanted.past)
+    assert torch.equal(found.future, wanted.future)
+    assert torch.equal(found.valid, wanted.valid)

@@ -392,7 +392,9 @@ def test_empty_and_wrong_catalogs(fitted: Nowcaster, storms: Catalog) -> None:
     for verb in ("fit", "evaluate"):
         with pytest.raises(CatalogError, match=r"the catalog is empty, wanted events"):
             getattr(fitted, verb)(empty)
-        with pytest.raises(TypeError, match=r"got a list, wanted a Catalog; make one"):
+        with pytest.raises(
+            TypeError, match=r"got a list of events .*, wanted a Catalog; make one"
+        ):
             getattr(fitted, verb)([])
     with pytest.raises(TypeError, match=r"got a Catalog, wanted an Event or an xarray"):
         fitted.predict(storms)
@@ -511,3 +513,102 @@ def test_log_and_repr(fitted: Nowcaster) -> None:
     log["loss"] = 0.0
     assert fitted.log["loss"][0] > 0
     assert "13 frames of vil to 12 of vil" in repr(fitted)
+
+
+# -------------------------------------------------------------- orientation
+
+
+@pytest.mark.parametrize("axes", ["y", "x", "yx"])
+def test_the_order_of_rows_and_columns_changes_nothing_but_itself(
+    axes: str, fitted: Nowcaster, storms: Catalog
+) -> None:
+    plain = only_vil(storms[0])
+    turned = plain.isel({axis: slice(None, None, -1) for axis in axes})
+    now = storms[0].time[13]
+    for verb, options in (
+        ("predict", {}),
+        ("ensemble", {"members": 3}),
+        ("footprint", {"members": 3}),
+    ):
+        made = getattr(fitted, verb)(plain, reference_time=now, **options)
+        other = getattr(fitted, verb)(turned, reference_time=now, **options)
+        one, two = (getattr(each, "dataset", each) for each in (made, other))
+        np.testing.assert_array_equal(two.y, turned.y)
+        np.testing.assert_array_equal(two.x, turned.x)
+        xr.testing.assert_equal(two.sortby(["y", "x"]), one.sortby(["y", "x"]))
+
+
+def test_scores_do_not_depend_on_the_order_of_rows(
+    fitted: Nowcaster, storms: Catalog
+) -> None:
+    plain = only_vil(storms[0])
+    scores = [
+        fitted.evaluate(Catalog.from_xarray(each), members=0, progress=False)
+        for each in (plain, plain.isel(y=slice(None, None, -1)))
+    ]
+    xr.testing.assert_allclose(scores[1], scores[0])
+
+
+# -------------------------------------------------------------- odd arguments
+
+
+def test_a_reference_time_may_be_any_one_time(
+    fitted: Nowcaster, storms: Catalog
+) -> None:
+    event = storms[0]
+    wanted = fitted.predict(event, reference_time=event.time[13])
+    label = event["vil"].time[13]
+    moment = event.time[13]
+    for same in (
+        label,
+        label.values,
+        moment.to_pydatetime(),
+        moment.tz_localize("UTC").tz_convert("Europe/Paris"),
+        moment.isoformat(),
+    ):
+        xr.testing.assert_equal(fitted.predict(event, reference_time=same), wanted)
+    for wrong in ("yesterday", 12, True, [moment], 3.5):
+        with pytest.raises(ValueError, match=r"reference_time is .*, wanted one time"):
+            fitted.predict(event, reference_time=wrong)
+
+
+def test_more_members_than_memory_are_refused(
+    fitted: Nowcaster, storms: Catalog
+) -> None:
+    with pytest.raises(MemoryError, match=r"more than there is; .*footprint"):
+        fitted.ensemble(storms[0], members=10**12, reference_time=storms[0].time[13])
+
+
+def test_a_model_of_rain_says_how_to_come_from_reflectivity() -> None:
+    rain = Catalog.synthetic(events=2, size=40, frames=26, variables=("rain_rate",))
+    radar = Catalog.synthetic(events=1, size=40, frames=26, variables=("reflectivity",))
+    still = Nowcaster("persistence", target="rain_rate").fit(rain, progress=False)
+    law = r"convert it with stormfusion.units.reflectivity_to_rain_rate"
+    with pytest.raises(CatalogError, match=law):
+        still.predict(radar[0])
+    with pytest.raises(CatalogError, match=law):
+        still.evaluate(radar, progress=False)
+    with pytest.raises(CatalogError, match=law):
+        Nowcaster("unet", target="rain_rate").fit(radar)
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"time_limit": "5"}, ValueError, r"time_limit is '5', wanted a number above"),
+        ({"validation": 0.9}, TypeError, r"got a float of events to validate on"),
+        ({"epochs": 1.5}, ValueError, r"epochs is 1.5, wanted a whole number"),
+        ({"learning_rate": "x"}, ValueError, r"learning_rate is 'x', wanted a number"),
+    ],
+)
+def test_odd_arguments_of_fit(
+    options: dict[str, Any], error: type[Exception], message: str, storms: Catalog
+) -> None:
+    with pytest.raises(error, match=message):
+        Nowcaster(UNet(width=4, depth=1)).fit(storms, progress=False, **options)
+
+
+@pytest.mark.parametrize("inputs", [(), ("vil", "vil")])
+def test_inputs_are_one_or_more_each_once(inputs: tuple[str, ...]) -> None:
+    with pytest.raises(ValueError, match=r"wanted one or more variables, each once"):
+        Nowcaster("unet", inputs=inputs)

@@ -1,5 +1,6 @@
 """Events cut out of long sequences."""
 
+import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -58,15 +59,18 @@ class Cuts:
     events: int | None = None
 
     def __post_init__(self) -> None:
-        if self.duration is not None and pd.Timedelta(self.duration) <= pd.Timedelta(0):
+        if self.duration is not None and not is_duration(self.duration):
             raise CatalogError(
-                f"duration is {self.duration!r}, wanted a time such as '4h'"
+                f"duration is {self.duration!r}, wanted a time with its unit, such as "
+                "'4h' or '90min'"
             )
-        if not 0 <= self.max_missing <= 1:
+        share = isinstance(self.max_missing, int | float | np.number)
+        if not share or not 0 <= self.max_missing <= 1:
             raise CatalogError(
                 f"max_missing is {self.max_missing!r}, wanted a share from 0 to 1"
             )
-
+        if self.size is not None:
+            object.__setattr__(self, "size", pixels(self.size))
         if self.events is not None and (
             not isinstance(self.events, int | np.integer) or self.events < 1
         ):
@@ -99,8 +103,7 @@ class Cuts:
         """Rows and columns of the events on a grid of this shape, about its middle."""
         if self.size is None:
             return [(slice(0, shape[0]), slice(0, shape[1]))]
-        size = self.size
-        height, width = (size, size) if isinstance(size, int | np.integer) else size
+        height, width = pixels(self.size)
         if not (2 <= height <= shape[0] and 2 <= width <= shape[1]):
             raise CatalogError(
                 f"size {height} x {width} does not fit the grid of {shape[0]} x "
@@ -112,6 +115,48 @@ class Cuts:
             for y in range(top, shape[0] - height + 1, height)
             for x in range(left, shape[1] - width + 1, width)
         ]
+
+
+def pixels(size: Any) -> tuple[int, int]:
+    """
+    Rows and columns that a size asks for: a whole number, or two.
+
+    Examples
+    --------
+    >>> pixels(256), pixels((128, 256))
+    ((256, 256), (128, 256))
+    """
+    both = (size, size) if isinstance(size, int | np.integer) else size
+    if (
+        not isinstance(both, tuple | list)
+        or len(both) != 2
+        or not all(isinstance(n, int | np.integer) for n in both)
+        or isinstance(size, bool)
+    ):
+        raise CatalogError(
+            f"size is {size!r}, wanted whole numbers of pixels, such as 256 or "
+            "(256, 384)"
+        )
+    return int(both[0]), int(both[1])
+
+
+def is_duration(value: Any) -> bool:
+    """
+    Whether a value is a time above zero, with its unit.
+
+    Examples
+    --------
+    >>> is_duration("4h"), is_duration(60), is_duration("60"), is_duration("-1h")
+    (True, False, False, False)
+    """
+    try:
+        return (
+            isinstance(value, str | dt.timedelta | np.timedelta64)
+            and any(sign.isalpha() or sign == ":" for sign in str(value))
+            and pd.Timedelta(value) > pd.Timedelta(0)
+        )
+    except ValueError:
+        return False
 
 
 def cut(found: Mapping[str, Cuttable], *, prefix: str, cuts: Cuts) -> list[Event]:

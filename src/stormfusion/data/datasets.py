@@ -147,9 +147,11 @@ def _opened(path: str, options: Mapping[str, Any]) -> tuple[xr.Dataset, Any]:
         if "unrecognized engine" in str(error):
             raise _missing(path, engine) from error
         reason = str(error).split("\n", 1)[0][:200]
+        if "xarray's currently installed IO backends" in reason:
+            reason = "none of xarray's readers knows what begins like it"
         raise CorruptFileError(
             f"{path!r} is not a file that xarray can open, wanted whole netCDF, zarr "
-            f"or GRIB; fetch it again or convert it ({type(error).__name__}: {reason})"
+            f"or GRIB; fetch it again or convert it ({reason})"
         ) from error
     return dataset, target if hasattr(target, "close") else None
 

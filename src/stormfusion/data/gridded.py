@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 
@@ -29,6 +30,15 @@ def events_of_dataset(
     prefix: str = "event",
 ) -> list[Event]:
     """The events cut out of one open dataset; see `Catalog.from_xarray`."""
+    if not isinstance(dataset, xr.Dataset | xr.DataArray):
+        raise TypeError(
+            f"got a {type(dataset).__name__}, wanted an xarray Dataset or DataArray "
+            "with time, y and x; label bare numbers, or open files with Catalog.open"
+        )
+    if rename is not None and not isinstance(rename, Mapping):
+        raise TypeError(
+            f"rename is {rename!r}, wanted {{'name in the data': 'rain_rate'}}"
+        )
     found, unitless = _frames_of(dataset, rename)
     conventions.warn_without_units(unitless)
     return cut(found, prefix=prefix, cuts=cuts)
@@ -84,6 +94,7 @@ def events_of_files(
     for path in paths:
         try:
             found, missing = _frames_of(open_file(path, options), rename)
+            kind = _kind(found)
         except MissingExtraError:
             raise
         except (OSError, ValueError) as error:
@@ -94,7 +105,7 @@ def events_of_files(
         unitless |= missing
         stamp = stamp_of(path)
         part = {v: _in_file(f, path, stamp, options or {}) for v, f in found.items()}
-        groups.setdefault(_kind(part), []).append(part)
+        groups.setdefault(kind, []).append(part)
     conventions.warn_without_units(unitless)
     cuts = cuts or Cuts()
     events: list[Event] = []
@@ -153,15 +164,17 @@ def _in_file(
     )
 
 
-def _kind(part: Mapping[str, GriddedFrames]) -> Hashable:
-    """What files have in common that can be one sequence: variables and grids."""
+def _kind(found: Mapping[str, GriddedFrames]) -> Hashable:
+    """What files have in common that can be one sequence: products and grids."""
     kind: list[Hashable] = []
-    for variable, frames in part.items():
-        grid = frames.grid
+    for variable, frames in found.items():
+        assert isinstance(frames.source, ArraySource)
+        array, grid = frames.source.array, frames.grid
+        product = (variable, str(array.name), str(array.attrs.get("long_name", "")))
         ends = np.concatenate([grid.y[[0, -1]], grid.x[[0, -1]]])
         steps = np.repeat(grid.steps, 2)
         places = tuple(np.rint(100 * ends / steps).tolist())
-        kind.append((variable, _source(frames).name, grid.shape, places, grid.crs))
+        kind.append((*product, grid.shape, places, grid.crs))
     return tuple(kind)
 
 
@@ -249,12 +262,14 @@ def _times(array: xr.DataArray) -> Times:
     name = str(array.name)
     time = array["time"].to_numpy() if "time" in array.coords else None
     if time is not None and time.dtype == object:
-        time = _from_cftime(time, name)
+        time = _from_objects(time, name)
     if time is None or time.dtype.kind != "M":
         raise CatalogError(
             f"frames of {name!r} have no dates, wanted datetime64 as coordinate "
             "'time'; decode them with xr.decode_cf, or assign them with .assign_coords"
         )
+    if not time.size:
+        raise CatalogError(f"{name!r} has no frame, wanted one or more; select others")
     time = time.astype("datetime64[ns]")
     if np.isnat(time).any():
         raise CatalogError(
@@ -273,7 +288,10 @@ def _times(array: xr.DataArray) -> Times:
     return time
 
 
-def _from_cftime(time: NDArray[Any], name: str) -> NDArray[Any]:
+def _from_objects(time: NDArray[Any], name: str) -> NDArray[Any]:
+    """Times that are Python objects, in a time zone or a calendar, in UTC."""
+    if time.size and all(getattr(t, "tzinfo", None) is not None for t in time):
+        return pd.DatetimeIndex(time, tz="UTC").tz_localize(None).to_numpy()
     calendars = {str(getattr(t, "calendar", "none")) for t in time}
     if not calendars <= {"standard", "gregorian", "proleptic_gregorian"}:
         raise CatalogError(

@@ -29,6 +29,48 @@ def open_events(
     """Open what a path names, SEVIR or gridded files; see `Catalog.open`."""
     if isinstance(variables, str):
         variables = (variables,)
+    many = isinstance(path, list | tuple) and all(
+        isinstance(each, str | Path) for each in path
+    )
+    if not many and not isinstance(path, str | Path):
+        raise TypeError(
+            f"path is {path!r}, wanted text or a Path, or a list of them; for an open "
+            "dataset write Catalog.from_xarray"
+        )
+    if rename is not None and not isinstance(rename, Mapping):
+        raise TypeError(
+            f"rename is {rename!r}, wanted {{'name in the data': 'rain_rate'}}"
+        )
+    try:
+        return _opened(
+            path,
+            variables=variables,
+            rename=rename,
+            cuts=cuts,
+            lightning=lightning,
+            strict=strict,
+            options=options,
+        )
+    except (OSError, ValueError, TypeError, LookupError, RuntimeError, ImportError):
+        raise
+    except Exception as error:
+        # the libraries that fetch URLs have exceptions of their own
+        raise ConnectionError(
+            f"{path!r} cannot be reached ({type(error).__name__}: {error}); check the "
+            "address, the connection and storage_options="
+        ) from error
+
+
+def _opened(
+    path: str | Path | Sequence[str | Path],
+    *,
+    variables: Sequence[str] | None,
+    rename: Mapping[str, str] | None,
+    cuts: Cuts,
+    lightning: str,
+    strict: bool,
+    options: Mapping[str, Any],
+) -> Opened:
     if isinstance(path, str | Path) and sevir.is_sevir(path, storage_options=options):
         if rename is not None or cuts.asked:
             raise ValueError(

@@ -1,10 +1,12 @@
 """Which events of a catalog are meant: by time, type, place and variables."""
 
-from collections.abc import Callable, Sequence
+import datetime as dt
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import xarray as xr
 from numpy.typing import NDArray
 
 from stormfusion.data.audit import centres_of
@@ -25,16 +27,19 @@ def moment(value: object, *, last: bool = False) -> pd.Timestamp:
     >>> moment("2019-06-01T02:00+02:00")
     Timestamp('2019-06-01 00:00:00')
     """
+    if isinstance(value, xr.DataArray | np.ndarray) and value.ndim == 0:
+        value = np.asarray(value)[()]
+    wanted = "wanted a date such as '2019-06-01' or '2019-06'"
+    if not isinstance(value, str | dt.date | np.datetime64):
+        raise ValueError(f"got the time {value!r}, {wanted}")  # noqa: TRY004  # as below
     try:
-        time = pd.Timestamp(value)  # type: ignore[arg-type]
+        time = pd.Timestamp(value)
         if last and isinstance(value, str) and time.tzinfo is None:
             time = pd.Period(value).end_time
     except (TypeError, ValueError) as error:
-        raise ValueError(
-            f"got the time {value!r}, wanted a date such as '2019-06-01' or '2019-06'"
-        ) from error
+        raise ValueError(f"got the time {value!r}, {wanted}") from error
     if pd.isna(time):
-        raise ValueError(f"got the time {value!r}, wanted a date such as '2019-06-01'")
+        raise ValueError(f"got the time {value!r}, {wanted}")
     return time if time.tzinfo is None else time.tz_convert("UTC").tz_localize(None)
 
 
@@ -47,7 +52,7 @@ def position(ids: "pd.Index[Any]", key: object) -> int:
                 f"no event {key!r} among {len(ids)}; catalog.table.index lists them"
             )
         return int(at[0])
-    if not isinstance(key, int | np.integer):
+    if not isinstance(key, int | np.integer) or isinstance(key, bool):
         raise TypeError(
             f"got {key!r}, wanted a position, an id or a slice; choose events by a "
             "condition with .where"
@@ -64,7 +69,12 @@ def by_type(table: pd.DataFrame, event_type: str | Sequence[str]) -> Mask:
             "the table has no column 'event_type', it has "
             f"{', '.join(map(str, table.columns))}; choose by one of them"
         )
-    types = [event_type] if isinstance(event_type, str) else list(event_type)
+    types = [event_type] if isinstance(event_type, str) else event_type
+    if not isinstance(types, Iterable):
+        raise TypeError(
+            f"event_type is {event_type!r}, wanted a type such as 'Hail', or several"
+        )
+    types = list(types)
     return table["event_type"].isin(types).to_numpy(dtype=bool)
 
 
@@ -84,8 +94,12 @@ def by_time(table: pd.DataFrame, span: slice) -> Mask:
 
 def by_box(events: Sequence[Event], box: tuple[float, float, float, float]) -> Mask:
     """Events whose centre lies within west, south, east and north [degrees]."""
-    west, south, east, north = box
-    if not (south <= north and all(np.isfinite(box))):
+    try:
+        west, south, east, north = map(float, box)
+        sound = south <= north and bool(np.isfinite([west, south, east, north]).all())
+    except (TypeError, ValueError):
+        sound = False
+    if not sound:
         raise ValueError(
             f"box is {box!r}, wanted (west, south, east, north) in degrees, south "
             "below north"

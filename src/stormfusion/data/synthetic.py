@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from stormfusion.data.cutting import is_duration, pixels
 from stormfusion.data.event import Event, Times
 from stormfusion.data.packing import VIL_BYTES, Packing
 from stormfusion.data.storms import StormWorld
@@ -105,7 +106,11 @@ def make_events(
     """
     if isinstance(variables, str):
         variables = (variables,)
-    for name, value, least in (("events", events, 1), ("seed", seed, 0)):
+    for name, value, least in (
+        ("events", events, 1),
+        ("frames", frames, 1),
+        ("seed", seed, 0),
+    ):
         whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
         if not whole or value < least:
             raise CatalogError(
@@ -116,7 +121,11 @@ def make_events(
         raise CatalogError(
             f"variables are {tuple(variables)!r}, wanted some of {', '.join(PACKINGS)}"
         )
-    height, width = (size, size) if isinstance(size, int | np.integer) else size
+    height, width = pixels(size)
+    if not is_duration(interval):
+        raise CatalogError(
+            f"interval is {interval!r}, wanted a time with its unit, such as '5min'"
+        )
     seconds = pd.Timedelta(interval).total_seconds()
     first = np.datetime64("2019-01-01T00:00", "ns")
     apart = np.timedelta64(365 * 24 * 60 // max(int(events), 1) // 5 * 5, "m")
@@ -130,7 +139,7 @@ def make_events(
         )
         world = StormWorld(
             seed=int(entropy.generate_state(1)[0]),
-            shape=(int(height), int(width)),
+            shape=(height, width),
             frames=frames,
             interval=seconds,
             spacing=float(spacing),

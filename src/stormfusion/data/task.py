@@ -176,10 +176,7 @@ class Task:
         inputs = (target,) if inputs is None else tuple(inputs)
         for variable in (target, *inputs):
             if variable not in held:
-                raise CatalogError(
-                    f"the catalog has no variable {variable!r}, it has "
-                    f"{', '.join(held)}; choose inputs and target among them"
-                )
+                raise CatalogError(lacks("the catalog", held, variable))
         frames = [e.frames[target] for e in events if target in e.frames]
         intervals = [interval(f.time) for f in frames if f.time.size > 1]
         if not intervals:
@@ -224,8 +221,11 @@ class Task:
         Traceback (most recent call last):
         stormfusion.errors.GridMismatchError: event 'synthetic-0-0000' has 2000 m ...
         """
-        if self.autoregressive or self.target in event.frames:
-            frames = event.stored(self.target)
+        if self.target in event.frames:
+            frames = event.frames[self.target]
+        elif self.autoregressive:
+            held = event.variables
+            raise CatalogError(lacks(f"event {event.id!r}", held, self.target))
         else:
             frames = next(iter(event.frames.values()))
         for axis, got, wanted in zip(
@@ -242,6 +242,27 @@ class Task:
                 f"event {event.id!r} has frames {interval(frames.time)} s apart, the "
                 f"model was made for {self.interval} s; select frames at that interval"
             )
+
+
+def lacks(what: str, held: Sequence[str], wanted: str) -> str:
+    """
+    A sentence for data without the variable that a model needs.
+
+    Examples
+    --------
+    >>> lacks("the catalog", ("reflectivity",), "rain_rate")
+    "the catalog has no variable 'rain_rate', it has reflectivity; convert it ..."
+    """
+    advice = "choose among them, or rename one"
+    laws = {
+        ("reflectivity", "rain_rate"): "reflectivity_to_rain_rate",
+        ("rain_rate", "reflectivity"): "rain_rate_to_reflectivity",
+    }
+    for (one, other), law in laws.items():
+        if one in held and other == wanted:
+            advice = f"convert it with stormfusion.units.{law}"
+    listed = ", ".join(held) or "none"
+    return f"{what} has no variable {wanted!r}, it has {listed}; {advice}"
 
 
 def interval(time: NDArray[np.datetime64]) -> int:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from stormfusion.data.scaling import Linear, Scaling, VilCode, scaling_for
 from stormfusion.footprint.product import Footprint
 from stormfusion.hazards import Hazard
-from stormfusion.units import conversion, exceeds
+from stormfusion.units import VARIABLES, conversion, exceeds
 
 BINS = 256
 PERCENTILES = (10.0, 50.0, 90.0)
@@ -192,7 +192,7 @@ def stacked(
     missing = members.isnull().any("member").to_numpy()
     occurs = [hazard.occurs(members).to_numpy() > 0 for hazard in hazards]
     values = members.to_numpy()
-    ranks = np.array([rank(p, count) for p in percentiles]) - 1
+    ranks = np.array([rank(p, count) for p in percentiles], dtype=int) - 1
     ordered = np.sort(values, axis=0)[ranks]
     window = np.sort(values.max(axis=1), axis=0)[ranks]
     shape = (len(hazards), *like.shape)
@@ -225,8 +225,6 @@ def assemble(
     **fields: NDArray[Any],
 ) -> Footprint:
     """The labelled dataset of a footprint's fields, missing pixels NaN."""
-    known = {"hazard": [str(h) for h in hazards]}
-    known_quantiles = [p / 100.0 for p in percentiles]
     units = like.attrs.get("units", "1")
     name = like.attrs.get("long_name", str(like.name))
     mapping = {k: v for k, v in like.attrs.items() if k == "grid_mapping"}
@@ -249,21 +247,23 @@ def assemble(
     }
     found = {}
     for key, (dims, unit, text) in described.items():
-        if "hazard" in dims and not hazards:
+        if ("hazard" in dims and not hazards) or (
+            "quantile" in dims and not percentiles
+        ):
             continue
         hole = missing if "lead" in dims else missing.any(axis=0)
         values = np.where(hole, np.nan, fields[key]).astype(np.float32)
         attrs = {"units": unit, "long_name": text, **mapping}
         found[key] = (dims, values, attrs)
-    dataset = xr.Dataset(found, coords=like.coords).assign_coords(
-        quantile=known_quantiles
-    )
+    dataset = xr.Dataset(found, coords=like.coords)
     if hazards:
-        dataset = dataset.assign_coords(known)
-    dataset["quantile"].attrs = {
-        "long_name": "quantile: the least member value that this share of the members "
-        "does not exceed"
-    }
+        dataset = dataset.assign_coords(hazard=[str(h) for h in hazards])
+    if percentiles:
+        dataset = dataset.assign_coords(quantile=[p / 100.0 for p in percentiles])
+        dataset["quantile"].attrs = {
+            "long_name": "quantile: the least member value that this share of the "
+            "members does not exceed"
+        }
     attrs = {"variable": str(like.name), "members": members, "percentiles": note}
     return Footprint(dataset.assign_attrs({**like.attrs.get("origin", {}), **attrs}))
 
@@ -284,6 +284,12 @@ def check_hazards(hazards: Iterable[Hazard | str], variable: str) -> tuple[Hazar
     """The hazards, each of this variable; a sentence names one that is not."""
     found = tuple(Hazard.parse(h) if isinstance(h, str) else h for h in hazards)
     for hazard in found:
+        if not isinstance(hazard, Hazard):
+            raise TypeError(
+                f"got {hazard!r} as a hazard, wanted a text such as "
+                f"'{variable} >= 12 {VARIABLES[variable].units}', several of them one "
+                "after the other; of a list write footprint(*hazards)"
+            )
         if hazard.variable != variable:
             raise ValueError(
                 f"hazard {str(hazard)!r} speaks of {hazard.variable}, the forecast is "
@@ -295,11 +301,19 @@ def check_hazards(hazards: Iterable[Hazard | str], variable: str) -> tuple[Hazar
 
 
 def check_percentiles(percentiles: Sequence[float]) -> tuple[float, ...]:
-    """Percentiles from 0 to 100, or a sentence."""
-    found = tuple(float(p) for p in percentiles)
+    """Percentiles from 0 to 100, each once, or a sentence."""
+    try:
+        found = tuple(float(p) for p in percentiles)
+    except (TypeError, ValueError) as error:
+        raise TypeError(
+            f"percentiles are {percentiles!r}, wanted numbers from 0 to 100, such as "
+            "(10, 50, 90)"
+        ) from error
     for percentile in found:
-        if not 0 <= percentile <= 100:
-            raise ValueError(f"percentile {percentile} is not from 0 to 100")
+        if not 0 <= percentile <= 100 or found.count(percentile) > 1:
+            raise ValueError(
+                f"percentiles are {found}, wanted numbers from 0 to 100, each once"
+            )
     return found
 
 

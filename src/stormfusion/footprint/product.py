@@ -1,14 +1,13 @@
 """What a storm may touch: probabilities, percentiles, mean and spread."""
 
-import os
 from pathlib import Path
-from uuid import uuid4
 
 import numpy as np
 import xarray as xr
 
 from stormfusion import verification
 from stormfusion.hazards import Hazard
+from stormfusion.writing import replacing
 
 
 class Footprint:
@@ -34,9 +33,9 @@ class Footprint:
     """
 
     def __init__(self, dataset: xr.Dataset) -> None:
-        if "probability" not in dataset and "percentile" not in dataset:
+        if not {"probability", "percentile", "mean"} & set(dataset.data_vars):
             raise ValueError(
-                f"a footprint holds probability or percentile, got "
+                f"a footprint holds probability, percentile or mean, got "
                 f"{', '.join(map(str, dataset.data_vars)) or 'no variable'}; make one "
                 "with Ensemble.footprint"
             )
@@ -109,6 +108,11 @@ def at_leads(
     observed: xr.DataArray | xr.Dataset, forecast: xr.Dataset | xr.DataArray, name: str
 ) -> xr.DataArray:
     """The observation at a forecast's valid times, with its leads."""
+    if not isinstance(observed, xr.DataArray | xr.Dataset):
+        raise TypeError(
+            f"observed is a {type(observed).__name__}, wanted an xarray DataArray or "
+            "Dataset of the frames that came; give them with lead or time"
+        )
     if isinstance(observed, xr.Dataset):
         if name not in observed:
             raise ValueError(
@@ -141,21 +145,12 @@ def at_leads(
 
 
 def write_netcdf(dataset: xr.Dataset, path: str | Path) -> Path:
-    """Write a dataset under a temporary name and rename it."""
-    path = Path(path).expanduser()
-    if not path.parent.is_dir():
-        raise FileNotFoundError(
-            f"folder {str(path.parent)!r} does not exist; make it first"
-        )
-    temporary = path.with_name(f".{path.name}.{uuid4().hex[:8]}")
+    """Write a dataset, compressed, whole or not at all."""
     packed = {
         name: {"zlib": True, "complevel": 1}
         for name, variable in dataset.data_vars.items()
         if variable.dtype.kind == "f" and variable.ndim >= 2
     }
-    try:
+    with replacing(path) as temporary:
         dataset.to_netcdf(temporary, engine="h5netcdf", encoding=packed)
-        os.replace(temporary, path)  # noqa: PTH105  # the one atomic rename there is
-    finally:
-        temporary.unlink(missing_ok=True)
-    return path
+    return Path(path).expanduser()

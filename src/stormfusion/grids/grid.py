@@ -80,6 +80,23 @@ class Grid:
         shrink = float(np.cos(np.deg2rad(self.y.mean())))
         return dy * METRES_PER_DEGREE, dx * METRES_PER_DEGREE * shrink
 
+    @cached_property
+    def flips(self) -> tuple[int, ...]:
+        """
+        Axes, of the last two, to be reversed for a map as it is read.
+
+        That is with its first row in the north and its first column in the west.
+
+        Examples
+        --------
+        >>> Grid(np.arange(3) * 1000.0, np.arange(4) * 1000.0).flips
+        (-2,)
+        """
+        wrong = (step_of(self.y) > 0, step_of(self.x) < 0)
+        return tuple(
+            axis for axis, is_wrong in zip((-2, -1), wrong, strict=True) if is_wrong
+        )
+
     def crop(self, rows: slice, columns: slice) -> "Grid":
         """The part of the grid in these rows and columns."""
         return Grid(self.y[rows], self.x[columns], self.crs, self.degrees)

@@ -5,6 +5,7 @@ from typing import ClassVar, Protocol, runtime_checkable
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from stormfusion.errors import GridMismatchError
 from stormfusion.types import Future, Past
 
 
@@ -162,8 +163,9 @@ class AnyGrid(nn.Module):
     Raises
     ------
     ValueError
-        If the input has other channels or frames than the network was built for, or
-        is smaller than `multiple`.
+        If the input has other channels or frames than the network was built for.
+    GridMismatchError
+        If it is smaller than `multiple`.
 
     Examples
     --------
@@ -200,7 +202,7 @@ class AnyGrid(nn.Module):
                 f"was trained on, or build it with channels={channels}"
             )
         if min(height, width) < self.multiple:
-            raise ValueError(
+            raise GridMismatchError(
                 f"this {self.what} needs at least {self.multiple} x {self.multiple} "
                 f"pixels, but got {height} x {width}; pass a larger map or build a "
                 f"network of smaller depth"

@@ -85,6 +85,11 @@ def checked_inputs(
             f"inputs=({inputs!r},)"
         )
     found = None if inputs is None else tuple(inputs)
+    if found is not None and (not found or len(set(found)) < len(found)):
+        raise ValueError(
+            f"inputs are {found!r}, wanted one or more variables, each once; leave "
+            "inputs= out for the radar variable alone"
+        )
     for variable in (*(found or ()), *([] if target is None else [target])):
         scaling_for(variable)
     return found
@@ -102,8 +107,8 @@ def check_catalog(catalog: Any, wanted: str) -> None:
     """Make sure that a catalog is one, and holds something."""
     if not isinstance(catalog, Catalog):
         raise TypeError(
-            f"got a {type(catalog).__name__}, wanted a Catalog; make one with "
-            "Catalog.open or Catalog.from_xarray"
+            f"got a {type(catalog).__name__} of events {wanted}, wanted a Catalog; "
+            "make one with Catalog.open, Catalog.from_xarray or catalog.split"
         )
     if not len(catalog):
         raise CatalogError(

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self
 
-import numpy as np
 import pandas as pd
 import xarray as xr
 from torch import nn
@@ -163,6 +162,8 @@ class Nowcaster:
             If its grids differ in spacing.
         """
         building.check_catalog(catalog, "to learn from")
+        if validation is not None:
+            building.check_catalog(validation, "to validate on")
         task = self._infer(list(catalog))
         self._fitted = fitting.fit(
             building.build(self._network, task, self.seed),
@@ -234,8 +235,7 @@ class Nowcaster:
         """
         caster = self._caster(event, dressed=True)
         made = caster.forecast(event, reference_time)
-        array = made.label(np.stack(list(caster.members(made, members, seed))))
-        return Ensemble(self._stamped(array.to_dataset()))
+        return Ensemble(self._stamped(caster.stack(made, members, seed).to_dataset()))
 
     def footprint(
         self,

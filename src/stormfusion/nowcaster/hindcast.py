@@ -1,11 +1,13 @@
 """Forecasts of an event, and hindcasts of a whole catalog beside persistence."""
 
+import math
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import xarray as xr
 from numpy.typing import NDArray
 from torch import nn
 from tqdm.auto import tqdm
@@ -14,7 +16,7 @@ from stormfusion import sampling
 from stormfusion.classical import Persistence
 from stormfusion.data.catalog import Catalog
 from stormfusion.data.event import Event
-from stormfusion.data.task import Task
+from stormfusion.data.task import Task, lacks
 from stormfusion.data.windows import starts
 from stormfusion.errors import CatalogError
 from stormfusion.nowcaster.building import as_event, whole
@@ -65,6 +67,23 @@ class Hindcaster:
         assert self.dressing is not None
         return made.members(self.dressing, range(members), seed=seed)
 
+    def stack(self, made: Forecast, members: int, seed: int | None) -> xr.DataArray:
+        """All members of a forecast in memory, labelled."""
+        drawn = self.members(made, members, seed)
+        shape = (members, *made.numbers.shape)
+        try:
+            values = np.empty(shape, dtype=np.float32)
+        except (MemoryError, ValueError) as error:
+            size = 4 * math.prod(shape) / 2**30
+            raise MemoryError(
+                f"{members} members take {size:,.0f} GiB, more than there is; ask for "
+                "fewer, or for nowcaster.footprint(...), whose memory does not grow "
+                "with them"
+            ) from error
+        for number, member in enumerate(drawn):
+            values[number] = member
+        return made.label(values)
+
     def score(
         self,
         catalog: Catalog,
@@ -78,6 +97,9 @@ class Hindcaster:
         """Score every hindcast window of a catalog."""
         tally = Tally(self.task.target, thresholds=thresholds, scales=scales)
         task = self.task
+        members = whole("members", members, least=0)
+        if task.target not in catalog.variables:
+            raise CatalogError(lacks("the catalog", catalog.variables, task.target))
         for event in catalog:
             if task.target in event.frames:
                 task.check(event)
@@ -122,8 +144,7 @@ class Hindcaster:
             forecasts["persistence"] = kept.array()
         ensembles = {}
         if members and self.dressing is not None:
-            drawn = self.members(made, members, None)
-            ensembles[self.name] = made.label(np.stack(list(drawn)))
+            ensembles[self.name] = self.stack(made, members, None)
         observed = sampling.observation(event, start, task)
         tally.add(forecasts, observed, ensembles=ensembles)
 

@@ -3,12 +3,10 @@
 import io
 import os
 import textwrap
-import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
+
+from stormfusion.writing import replacing
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -37,24 +35,9 @@ def blank(width: float, height: float, *, layout: str = "constrained") -> "Figur
 def finish(figure: "Figure", *, path: str | os.PathLike[str] | None) -> "Figure":
     """Save the figure if a path is given, and hand it back."""
     if path is not None:
-        with replacing(Path(path)) as temporary:
+        with replacing(path) as temporary:
             figure.savefig(temporary, dpi=150)
     return figure
-
-
-@contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """Write to a temporary name beside `path`, renamed only if all went well."""
-    if not path.parent.is_dir():
-        raise FileNotFoundError(
-            f"no folder {str(path.parent)!r} to write {path.name!r} into; make it first"
-        )
-    temporary = path.with_name(f".{path.stem}.{uuid.uuid4().hex[:8]}{path.suffix}")
-    try:
-        yield temporary
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def style(ax: "Axes", *, grid: bool = False) -> None:

@@ -9,8 +9,9 @@ import numpy as np
 import xarray as xr
 
 from stormfusion.errors import MissingExtraError
-from stormfusion.plot import canvas, coords, maps
+from stormfusion.plot import coords, maps
 from stormfusion.plot.colors import paint
+from stormfusion.writing import replacing
 
 if TYPE_CHECKING:
     from matplotlib.colors import Colormap
@@ -72,7 +73,7 @@ def animate(
             f"a film needs frames along time or lead, but array has dims ({shown}) and "
             f"shape {array.shape}"
         )
-    with canvas.replacing(path) as temporary:
+    with replacing(path) as temporary:
         writers[path.suffix.lower()](
             temporary, _play(array, moving[0], cmap, title), fps
         )

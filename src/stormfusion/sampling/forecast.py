@@ -15,9 +15,11 @@ from tqdm.auto import tqdm
 from stormfusion.data.event import Event, Frames
 from stormfusion.data.labels import forecast_array
 from stormfusion.data.scaling import scaling_for
+from stormfusion.data.selection import moment
 from stormfusion.data.task import Task, regular
 from stormfusion.data.windows import RandomWindows, batch, principal, realize, take
 from stormfusion.errors import CatalogError
+from stormfusion.grids import Grid
 from stormfusion.nn import tiling
 from stormfusion.sampling.dressing import Dressing
 from stormfusion.sampling.statistics import ErrorAmounts, ErrorTexture
@@ -31,7 +33,12 @@ TEXTURES = 32
 
 @dataclass(frozen=True, eq=False)
 class Forecast:
-    """A deterministic forecast in network numbers, with what labels it."""
+    """
+    A deterministic forecast in network numbers, with what labels it.
+
+    Inside, its first row is in the north and its first column in the west; what leaves
+    it, `array` and `members`, has the order of the data's own rows and columns.
+    """
 
     numbers: Tensor
     missing: NDArray[np.bool_]
@@ -43,15 +50,9 @@ class Forecast:
         """Physical values, of this forecast or of its members, with their labels."""
         return forecast_array(values, self.task, self.frames.grid, self.reference_time)
 
-    def physical(self, numbers: Tensor) -> NDArray[np.float32]:
-        """Physical values of network numbers, NaN where nothing was seen."""
-        scale = scaling_for(self.task.target)
-        values = scale.denormalize(numbers.float()).cpu().numpy()
-        return np.where(self.missing, np.float32(np.nan), values)
-
     def array(self) -> xr.DataArray:
         """The forecast itself, labelled."""
-        return self.label(self.physical(self.numbers))
+        return self.label(outward(self._physical(self.numbers), self.frames.grid))
 
     def members(
         self, dressing: Dressing, members: range, *, seed: int
@@ -65,7 +66,7 @@ class Forecast:
         mixed = int(np.random.SeedSequence((seed, when)).generate_state(1)[0])
         fitting = dressing.fitted_to(self.numbers)
         where = fitting.where.cpu().numpy()
-        base = self.physical(self._stored(self.numbers))
+        base = self._physical(self._stored(self.numbers))
         hole = np.broadcast_to(self.missing, base.shape).ravel()[where]
         scale = scaling_for(self.task.target)
         for number in tqdm(members, desc="members", delay=3, leave=False):
@@ -76,10 +77,21 @@ class Forecast:
             values[hole] = np.nan
             member = base.copy()
             member.ravel()[where] = values
-            yield member
+            yield outward(member, self.frames.grid)
+
+    def _physical(self, numbers: Tensor) -> NDArray[np.float32]:
+        """Physical values of network numbers, NaN where nothing was seen."""
+        scale = scaling_for(self.task.target)
+        values = scale.denormalize(numbers.float()).cpu().numpy()
+        return np.where(self.missing, np.float32(np.nan), values)
 
     def _stored(self, numbers: Tensor) -> Tensor:
         return (255 * numbers).round() / 255 if self.task.target == "vil" else numbers
+
+
+def outward(values: NDArray[np.float32], grid: Grid) -> NDArray[np.float32]:
+    """Values with the north in their first row, in the order of a grid's own rows."""
+    return np.ascontiguousarray(np.flip(values, grid.flips))
 
 
 def run(
@@ -132,8 +144,9 @@ def observation(event: Event, start: int, task: Task) -> xr.DataArray:
     assert window.target is not None
     value, known = realize(window.target, "cpu")
     value = torch.where(known, value, torch.nan)
-    values = np.asarray(scaling_for(task.target).denormalize(value).numpy())
+    values = scaling_for(task.target).denormalize(value).numpy()
     frames = principal(event, task)
+    values = outward(values, frames.grid)
     reference = frames.time[start + task.history - 1]
     return forecast_array(values, task, frames.grid, reference)
 
@@ -195,10 +208,11 @@ def _position(event: Event, time: NDArray[Any], reference_time: object | None) -
     if reference_time is None:
         return int(time.size) - 1
     try:
-        wanted = pd.Timestamp(str(reference_time)).to_datetime64()
+        wanted = moment(reference_time).to_datetime64()
     except ValueError as error:
         raise ValueError(
-            f"reference_time is {reference_time!r}, wanted one such as event.time[12]"
+            f"reference_time is {str(reference_time)[:80]!r}, wanted one time, such "
+            "as event.time[12] or '2019-06-01T12:00'"
         ) from error
     at = np.flatnonzero(time == wanted)
     if at.size == 0:

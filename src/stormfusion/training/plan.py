@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+import numpy as np
 import pandas as pd
 from torch import Tensor
 
@@ -57,13 +58,15 @@ class Plan:
     def __post_init__(self) -> None:
         for name in ("epochs", "batch_size", "patience"):
             value = getattr(self, name)
-            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+            whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
+            if not whole or value < 1:
                 raise ValueError(
                     f"{name} is {value!r}, wanted a whole number, 1 or more"
                 )
         for name in ("time_limit", "learning_rate", "clip"):
             value = getattr(self, name)
-            if value is not None and not 0 < value < math.inf:
+            number = isinstance(value, int | float | np.number)
+            if value is not None and not (number and 0 < value < math.inf):
                 raise ValueError(f"{name} is {value!r}, wanted a number above zero")
 
 

@@ -144,13 +144,7 @@ def per_threshold(
     >>> per_threshold(wet, [1, 2], rain).wet.sel(threshold=2).item()
     1
     """
-    values = np.asarray(threshold, dtype=np.float64)
-    unique = np.unique(values[np.isfinite(values)])
-    if values.ndim > 1 or values.size == 0 or unique.size != values.size:
-        raise ValueError(
-            f"threshold is {threshold!r}; give a finite number, or several that "
-            "differ, such as [3.5, 12]"
-        )
+    values = checked_thresholds(threshold)
     attrs = {"long_name": "threshold, reached where value >= threshold"}
     if "units" in observed.attrs:
         attrs["units"] = observed.attrs["units"]
@@ -163,6 +157,29 @@ def per_threshold(
         states, dim="threshold", coords="minimal", compat="override", join="exact"
     )
     return joined.assign_coords(threshold=labels).transpose(..., "threshold")
+
+
+def checked_thresholds(threshold: Thresholds) -> npt.NDArray[np.float64]:
+    """
+    One finite threshold, without a dimension, or several that differ, with one.
+
+    Examples
+    --------
+    >>> checked_thresholds([1, 5])
+    array([1., 5.])
+    """
+    try:
+        values = np.asarray(threshold, dtype=np.float64)
+        unique = np.unique(values[np.isfinite(values)])
+        sound = values.ndim <= 1 and 0 < values.size == unique.size
+    except (TypeError, ValueError):
+        sound = False
+    if not sound:
+        raise ValueError(
+            f"threshold is {threshold!r}; give a finite number, or several that "
+            "differ, such as [3.5, 12]"
+        )
+    return values
 
 
 def merge(*states: xr.Dataset) -> xr.Dataset:

@@ -10,14 +10,20 @@ import xarray as xr
 from stormfusion.units import VARIABLES, vil_from_bytes
 from stormfusion.verification.continuous import error_scores, error_sums
 from stormfusion.verification.counts import categorical_scores, contingency
-from stormfusion.verification.pairs import described, merge, pair, ratio
+from stormfusion.verification.pairs import (
+    checked_thresholds,
+    described,
+    merge,
+    pair,
+    ratio,
+)
 from stormfusion.verification.probabilistic import crps_score, crps_sums
 from stormfusion.verification.probability import (
     brier_sums,
     reliability_scores,
     reliability_sums,
 )
-from stormfusion.verification.spatial import fss_score, fss_sums
+from stormfusion.verification.spatial import checked_scales, fss_score, fss_sums
 
 THRESHOLDS: dict[str, tuple[float, ...]] = {
     # the levels of SEVIR, in which the bytes 16 to 219 are the VIP levels
@@ -79,8 +85,8 @@ class Tally:
         if thresholds is None:
             thresholds = THRESHOLDS[variable]
         self.variable = variable
-        self.thresholds = list(thresholds)
-        self.scales = list(scales)
+        self.thresholds = np.atleast_1d(checked_thresholds(thresholds)).tolist()
+        self.scales = checked_scales(scales)
         self.bins = bins
         self.state: xr.Dataset | None = None
         self._ensembles: set[str] = set()

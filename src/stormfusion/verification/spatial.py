@@ -42,7 +42,7 @@ def fss_sums(
     >>> sums.fss_numerator.item(), sums.fss_denominator.item()
     (2.0, 2.0)
     """
-    scales = _scales(scale)
+    scales = checked_scales(scale)
 
     def state(p: xr.DataArray, o: xr.DataArray) -> xr.Dataset:
         if not {"y", "x"} <= set(o.dims):
@@ -160,7 +160,15 @@ def fss(
     )
 
 
-def _scales(scale: int | Iterable[int]) -> list[int]:
+def checked_scales(scale: int | Iterable[int]) -> list[int]:
+    """
+    Odd widths of windows [pixels] that differ, or a sentence.
+
+    Examples
+    --------
+    >>> checked_scales(5)
+    [5]
+    """
     values = np.atleast_1d(np.asarray(scale))
     if (
         values.ndim > 1

@@ -80,6 +80,9 @@ def realize(stack: Stack, device: torch.device | str) -> tuple[Tensor, Tensor]:
     """
     Network numbers of a stack on the target's grid, and where they are known.
 
+    Their first row is in the north and their first column in the west, however the
+    rows and columns of the data run: a network sees all maps as they are read.
+
     Pixels are averaged as physical values, as `Regridder.apply` does, and scaled then.
 
     Examples
@@ -98,7 +101,7 @@ def realize(stack: Stack, device: torch.device | str) -> tuple[Tensor, Tensor]:
     if regridder is None:
         value = numbers(stored, stack.packing, stack.scaling)
         known = torch.isfinite(value) & present
-        return torch.where(known, value, torch.zeros_like(value)), known
+        return _dry_where_unknown(value, known, stack.flips)
     value = physical(stored, stack.packing)
     known = torch.isfinite(value) & present
     value = torch.where(known, value, torch.zeros_like(value))
@@ -114,5 +117,11 @@ def realize(stack: Stack, device: torch.device | str) -> tuple[Tensor, Tensor]:
         area = rows @ known.float() @ columns
         value = rows @ value @ columns / area.clamp(min=1e-6)
         known = area >= KNOWN_AREA
-    value = stack.scaling.normalize(value)
-    return torch.where(known, value, torch.zeros_like(value)), known
+    return _dry_where_unknown(stack.scaling.normalize(value), known, stack.flips)
+
+
+def _dry_where_unknown(
+    value: Tensor, known: Tensor, flips: tuple[int, ...]
+) -> tuple[Tensor, Tensor]:
+    value = torch.where(known, value, torch.zeros_like(value))
+    return (value.flip(flips), known.flip(flips)) if flips else (value, known)

@@ -32,6 +32,8 @@ class Stack:
         Which frames there are; the others hold another time's and count as missing.
     regridder
         The way to the target's grid, None where they lie on it.
+    flips
+        Axes of that grid to be reversed for a map as it is read.
     """
 
     stored: Tensor
@@ -39,6 +41,7 @@ class Stack:
     scaling: Scaling
     present: Tensor
     regridder: Regridder | None = None
+    flips: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -193,7 +196,9 @@ def _stack(frames: Frames, span: slice, rows: slice, columns: slice) -> Stack:
             f"{span.stop - span.start}; the file is shorter than its catalog says"
         )
     present = torch.ones(stored.shape[0], dtype=torch.bool)
-    return Stack(_tensor(stored), frames.packing, scaling_for(frames.variable), present)
+    scaling = scaling_for(frames.variable)
+    flips = frames.grid.flips
+    return Stack(_tensor(stored), frames.packing, scaling, present, flips=flips)
 
 
 def _aligned(frames: Frames, time: Times, grid: Grid) -> Stack | None:
@@ -213,6 +218,7 @@ def _aligned(frames: Frames, time: Times, grid: Grid) -> Stack | None:
         scaling_for(frames.variable),
         torch.from_numpy(at >= 0),
         regridder,
+        grid.flips,
     )
 
 

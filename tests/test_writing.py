@@ -1,0 +1,47 @@
+"""Files appear whole or not at all."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from stormfusion.writing import replacing
+
+
+def test_what_fails_half_way_leaves_the_old_file(tmp_path: Path) -> None:
+    path = tmp_path / "scores.csv"
+    path.write_text("old")
+
+    def write() -> None:
+        with replacing(path) as temporary:
+            temporary.write_text("half")
+            raise OSError("disk full")
+
+    with pytest.raises(OSError, match="disk full"):
+        write()
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_where_nothing_can_be_written(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"does not exist, so 'a.csv' .* first"):
+        replacing(tmp_path / "no" / "a.csv").__enter__()
+    with pytest.raises(IsADirectoryError, match=r"is a folder, wanted the name"):
+        replacing(tmp_path).__enter__()
+
+
+def test_a_folder_that_is_read_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # asked for, not tried: a superuser may write anywhere
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    with pytest.raises(PermissionError, match=r"cannot be written, so 'a.csv'"):
+        replacing(tmp_path / "a.csv").__enter__()
+
+
+def test_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    with replacing("~/a.csv") as temporary:
+        temporary.write_text("whole")
+    assert (tmp_path / "a.csv").read_text() == "whole"
