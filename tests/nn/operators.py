@@ -11,6 +11,8 @@ MPS = frozenset(
     {
         "_local_scalar_dense",
         "_reshape_alias",
+        "_softmax",
+        "_softmax_backward_data",
         "_to_copy",
         "_unsafe_view",
         "abs",

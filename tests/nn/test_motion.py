@@ -7,7 +7,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from stormfusion.nn import FromMotion, UNet, tiling
 from stormfusion.nn.motion import FADE, advect, motion
 
 DIRECTIONS = [(2, 0), (0, 3), (-2, 1), (1.5, -2.5), (-4, -4), (0.5, 0.3), (0, -8)]
@@ -150,69 +149,3 @@ def test_gradients_flow_to_the_velocity() -> None:
 def test_far_too_fast_leaves_nothing() -> None:
     forecast = advect(torch.rand(1, 8, 8), torch.full((1, 2, 8, 8), 1e4), 3)
     assert torch.equal(forecast, torch.zeros(1, 3, 8, 8))
-
-
-def moving(leads: int = 3, **options: int) -> FromMotion:
-    torch.manual_seed(0)
-    body = UNet(**{"width": 4, "depth": 1, **options}).build(
-        channels=4, history=4, leads=leads + 2
-    )
-    return FromMotion(body, leads)
-
-
-@pytest.mark.parametrize("size", [(64, 64), (37, 51)], ids=str)
-def test_a_network_that_adds_nothing_extrapolates(size: tuple[int, int]) -> None:
-    past = carried((1, -2), size=max(size))[..., : size[0], : size[1]]
-    expected = advect(past[:, -1, 0], motion(past), 3)
-    assert torch.equal(moving()(past), expected)
-
-
-def test_the_correction_of_the_motion_is_learned() -> None:
-    module, past = moving(), carried((2, 0), size=64)
-    module(past).square().mean().backward()
-    head = module.body.body.body.head
-    gradient = head.weight.grad.reshape(5, 4, -1)  # outputs come in patches of 2 x 2
-    assert gradient[:2].abs().sum() > 0
-    assert gradient[2:].abs().sum() > 0
-
-
-def test_tiles_forecast_as_the_whole_does() -> None:
-    """Far from tile edges a network of small reach cannot tell."""
-    torch.manual_seed(0)
-    network = UNet(width=4, depth=1).build(channels=2, history=2, leads=2)
-    for parameter in network.parameters():
-        if parameter.ndim > 1 and not parameter.any():
-            torch.nn.init.normal_(parameter, std=0.1)
-    past = torch.rand(1, 2, 2, 200, 170)
-    with torch.inference_mode():
-        whole = network(past)
-        tiled = tiling.forecast(network, past, tile=64, halo=48)
-    assert whole.std() > 1e-3
-    assert (tiled - whole).abs().max() < 1e-5
-
-
-def test_tiles_of_advection_join_without_seams() -> None:
-    past = carried((1.0, 2.0), size=200)
-    with torch.inference_mode():
-        whole = moving()(past)
-        tiled = tiling.forecast(moving(), past, tile=96, halo=64)
-    assert (tiled - whole).abs().mean() < 0.02 * whole.mean()
-    step = (tiled[..., 1:] - tiled[..., :-1]).abs().amax((0, 1, 2))
-    assert step.max() < 1.5 * (whole[..., 1:] - whole[..., :-1]).abs().max()
-
-
-def test_a_domain_that_fits_is_one_tile() -> None:
-    seen = []
-
-    def network(past: Tensor) -> Tensor:
-        seen.append(tuple(past.shape[-2:]))
-        return past[:, -1:, 0]
-
-    past = torch.rand(1, 2, 2, 100, 60)
-    assert torch.equal(
-        tiling.forecast(network, past, tile=64, halo=20), past[:, -1:, 0]
-    )
-    assert seen == [(100, 60)]
-    tiling.forecast(network, past, tile=32, halo=8)
-    assert len(seen) == 1 + 4 * 2
-    assert max(rows for rows, _ in seen[1:]) <= 32 + 2 * 8 + 32

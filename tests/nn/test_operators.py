@@ -27,8 +27,8 @@ def test_networks_run_on_mps(name: str) -> None:
 
 
 def moving() -> FromMotion:
-    body = UNet(width=4, depth=1).build(channels=4, history=4, leads=5)
-    return FromMotion(body, leads=3)
+    network = UNet(width=4, depth=1)
+    return FromMotion.around(network, channels=2, history=4, leads=3)
 
 
 @pytest.mark.parametrize("size", [(33, 38), (40, 48)])

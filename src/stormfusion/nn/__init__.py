@@ -2,7 +2,7 @@
 
 from stormfusion.nn.blocks import FromLastFrame, Network, parameter_count
 from stormfusion.nn.conv3d import Conv3D
-from stormfusion.nn.motion import FromMotion
+from stormfusion.nn.from_motion import FromMotion
 from stormfusion.nn.resunet import ResUNet
 from stormfusion.nn.unet import UNet
 

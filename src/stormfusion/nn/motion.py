@@ -1,8 +1,8 @@
-"""Motion of the last frames, and a head that forecasts what moving them leaves."""
+"""Motion of the last frames, and frames that are carried along by it."""
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from stormfusion.types import Future, Past
 
@@ -18,54 +18,6 @@ BACK = 3
 """Frames over which a displacement is sought, where the history has as many."""
 FADE = 16.0
 """Distance over which a frame fades beyond its edge [pixels]."""
-
-
-class FromMotion(nn.Module):
-    r"""
-    A body on top of advection: last frame, moved, plus what the body adds.
-
-    The forecast of lead $l$ is $X_0(p - l\,(v + \delta v)) + r_l(p)$: the last
-    observed frame $X_0$, carried along by the motion $v$ of the last frames, as block
-    matching finds it, and by the body's correction $\delta v$; then what the body adds
-    of growth and decay, $r_l$. A body whose last layer starts at zero starts as
-    extrapolation.
-
-    Parameters
-    ----------
-    body
-        A module made for `channels + 2` input channels (the motion is appended) and
-        `leads + 2` outputs.
-    leads
-        Number of leads.
-
-    Examples
-    --------
-    A body of 4 channels in and 3 + 2 outputs, for a storm that stands still:
-
-    >>> from stormfusion.nn import UNet
-    >>> body = UNet(width=2, depth=1).build(channels=4, history=4, leads=5)
-    >>> past = torch.zeros(1, 4, 2, 32, 32)
-    >>> past[..., 0, 8:20, 8:20] = 0.5
-    >>> past[..., 1, :, :] = 1.0
-    >>> forecast = FromMotion(body, leads=3)(past)
-    >>> bool(torch.allclose(forecast[:, 2], past[:, -1, 0], atol=1e-3))
-    True
-    """
-
-    def __init__(self, body: nn.Module, leads: int) -> None:
-        super().__init__()
-        self.body = body
-        self.leads = leads
-
-    def forward(self, past: Past) -> Future:
-        """Forecast from `past`."""
-        velocity = motion(past)
-        shape = (*past.shape[:2], 2, *past.shape[-2:])
-        told = (0.2 * velocity)[:, None].expand(shape)
-        out: Tensor = self.body(torch.cat((past, told), dim=2))
-        correction = F.avg_pool2d(out[:, :2].float(), 9, 1, 4, count_include_pad=False)
-        moved = advect(past[:, -1, 0], velocity + 4.0 * correction, self.leads)
-        return moved + out[:, 2:]
 
 
 @torch.no_grad()

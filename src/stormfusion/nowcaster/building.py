@@ -63,16 +63,13 @@ def build(network: Any, task: Task, seed: int) -> nn.Module:
     """
     if isinstance(network, nn.Module):
         return network
-    moving = task.autoregressive and not isinstance(network, Persistence)
-    extra = 2 if moving else 0
+    sizes = {"channels": task.channels, "history": task.history, "leads": task.leads}
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        body: nn.Module = network.build(
-            channels=task.channels + extra,
-            history=task.history,
-            leads=task.leads + extra,
-        )
-    return FromMotion(body, task.leads) if moving else body
+        if task.autoregressive and not isinstance(network, Persistence):
+            return FromMotion.around(network, **sizes)
+        built: nn.Module = network.build(**sizes)
+        return built
 
 
 def checked_inputs(

@@ -80,11 +80,11 @@ def train(  # noqa: PLR0915  # the loop is whole on purpose
     at.micro_batch = min(at.micro_batch or own, own)
     per_epoch = max(len(windows) // (own * fabric.world_size), 1)
     began = time.monotonic() - at.elapsed
-    reserve = 0.0
+    reserve, done = 0.0, at.step / (per_epoch * plan.epochs)
     show = progress and fabric.is_global_zero
-    bar = tqdm(total=_epochs(plan), initial=at.epoch, disable=not show, desc="fit")
+    bar = _bar(plan, at, show=show)
     try:
-        while at.epoch < plan.epochs and at.stale < plan.patience:
+        while at.epoch < plan.epochs and not (at.stale >= plan.patience and done > 0.5):
             if at.rows and _agreed(fabric, time_share(plan, began, reserve)) >= 1:
                 break
             model.train()
@@ -103,7 +103,7 @@ def train(  # noqa: PLR0915  # the loop is whole on purpose
                 turn = turn_at(generator) if plan.augment else (False, False, False)
                 losses.append(stepper.step(samples, turn, at, measure=not losses))
                 at.step += 1
-                bar.set_postfix_str(f"loss {_mean(losses):.4f}")
+                _show(bar, plan, at, began, f"loss {_mean(losses):.4f}")
             row = {
                 "epoch": at.epoch,
                 "loss": _across(fabric, _mean(losses)),
@@ -134,8 +134,7 @@ def train(  # noqa: PLR0915  # the loop is whole on purpose
             if store is not None and fabric.is_global_zero:
                 store.write(_tensors(network, best, optimizer), vars(at))
             csi = f", CSI {row['csi']:.3f}" if "csi" in row else ""
-            bar.set_postfix_str(f"loss {score:.4f}{csi}")
-            bar.update()
+            _show(bar, plan, at, began, f"epoch {at.epoch}, loss {score:.4f}{csi}")
     finally:
         bar.close()
         # an interrupted training, too, leaves the best weights it found
@@ -229,9 +228,23 @@ def _tensors(
     return found
 
 
-def _epochs(plan: Plan) -> int | None:
-    """How many epochs the progress bar expects: none where time decides."""
-    return plan.epochs if plan.time_limit is None else None
+def _bar(plan: Plan, at: Progress, *, show: bool) -> "tqdm[Any]":
+    """A progress bar that counts epochs, or seconds where time decides."""
+    if plan.time_limit is None:
+        total, unit = plan.epochs, "epoch"
+        return tqdm(
+            total=total, initial=at.epoch, unit=unit, disable=not show, desc="fit"
+        )
+    total = math.ceil(plan.time_limit)
+    form = "{desc}: {percentage:3.0f}%|{bar}| {n_fmt} of {total_fmt} s{postfix}"
+    return tqdm(total=total, disable=not show, desc="fit", bar_format=form)
+
+
+def _show(bar: "tqdm[Any]", plan: Plan, at: Progress, began: float, text: str) -> None:
+    """Where the training stands, on its bar."""
+    bar.set_postfix_str(text, refresh=False)
+    now = at.epoch if plan.time_limit is None else int(time.monotonic() - began)
+    bar.update(max(min(now, bar.total or now) - bar.n, 0))
 
 
 def _groups(network: nn.Module, decay: float) -> list[dict[str, Any]]:

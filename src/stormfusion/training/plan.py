@@ -32,7 +32,8 @@ class Plan:
     clip
         Largest norm of a gradient.
     patience
-        Epochs without a better validation loss before training ends.
+        Epochs without a better validation loss before training ends, once its second
+        half has begun: before, the learning rate is still too high to tell.
     augment
         Turn and mirror each batch at random.
     seed
