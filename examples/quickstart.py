@@ -16,10 +16,10 @@ from stormfusion import Catalog, Nowcaster, plot
 from stormfusion.data.task import RADAR, interval
 
 HISTORY, LEADS = 6, 6
-HAZARDS = {
-    "vil": ("vil >= 3.5 kg m-2", "vil >= 12 kg m-2"),
-    "rain_rate": ("rain_rate >= 1 mm/h", "rain_rate >= 5 mm/h"),
-    "reflectivity": ("reflectivity >= 20 dBZ", "reflectivity >= 35 dBZ"),
+THRESHOLDS = {
+    "vil": (0.8, 3.5, 12.0),
+    "rain_rate": (0.5, 1.0, 5.0),
+    "reflectivity": (10.0, 20.0, 35.0),
 }
 
 
@@ -44,28 +44,30 @@ def main() -> None:
     now = event.time[HISTORY - 1]  # nothing after this frame is seen
     forecast = nowcaster.predict(event, reference_time=now)
     ensemble = nowcaster.ensemble(event, members=20, reference_time=now)
-    hazards = HAZARDS[nowcaster.task.target]
+    target = nowcaster.task.target
+    units = event[target].attrs["units"]
+    thresholds = THRESHOLDS[target]
+    hazards = [f"{target} >= {threshold} {units}" for threshold in thresholds[1:]]
     footprint = nowcaster.footprint(event, *hazards, members=100, reference_time=now)
     footprint.to_netcdf(output / "footprint.nc")
     footprint.plot().savefig(output / "footprint.png", dpi=110)
 
-    target = nowcaster.task.target
     observed = event[target].sel(time=forecast.time.values).load()
     observed = observed.rename(time="lead").assign_coords(lead=forecast.lead.values)
     rows = {
         "nowcast": forecast[target],
         "one member": ensemble.values.isel(member=0),
     }
-    plot.strip(rows, observed=observed, path=output / "nowcast.png")
+    title = f"{nowcaster.name} from {now:%Y-%m-%d %H:%M} UTC"
+    plot.strip(rows, observed=observed, title=title, path=output / "nowcast.png")
 
-    scores = nowcaster.evaluate(test)
-    table = scores[["csi", "bias"]].sel(threshold=scores.threshold[1:4])
-    frame = table.to_dataframe()[["csi", "bias"]].unstack("forecast").round(3)
+    scores = nowcaster.evaluate(test, thresholds=thresholds)
+    table = scores[["csi", "bias"]].to_dataframe()[["csi", "bias"]]
+    frame = table.unstack("forecast").round(3)
     frame.index = frame.index.set_levels(
         [f"+{int(t / np.timedelta64(1, 'm'))} min" for t in scores.lead.values],
         level="lead",
     )
-    units = event[target].attrs["units"]
     print(f"\nScores on {int(scores.cases)} hindcasts of storms not learned from; ")
     print(f"an event is {target} >= threshold [{units}]\n{frame}\n")
     crps = scores.crps.mean("lead")
@@ -78,11 +80,17 @@ def open_radar(path: str) -> Catalog:
     """Open radar and cut it into events long enough for a window, rainiest first."""
     catalog = Catalog.open(path)
     if "event_type" in catalog.table:  # SEVIR, whose events are cut already
+        try:
+            catalog[0]["vil"].isel(time=0).load()
+        except OSError as error:
+            raise SystemExit(
+                f"{path} lists events, but their files are not here: {error}"
+            ) from error
         return catalog[:64]
     kinds: dict[tuple[str, int], list[str]] = {}
     for event in catalog:
         target = next((v for v in RADAR if v in event.variables), None)
-        if target in HAZARDS and len(event.time) > HISTORY + LEADS:
+        if target in THRESHOLDS and len(event.time) > HISTORY + LEADS:
             step = interval(event.frames[target].time)
             kinds.setdefault((target, step), []).append(event.id)
     if not kinds:
@@ -107,10 +115,6 @@ def open_radar(path: str) -> Catalog:
     together = pieces[0]
     for piece in pieces[1:]:
         together = together | piece
-    # pieces of a wide latitude/longitude grid differ in metres: keep those of one size
-    widths = np.array([e.frames[target].grid.spacing[1] for e in together])
-    alike = np.abs(widths / np.median(widths) - 1) < 0.1
-    together = together.where(lambda table: alike)
     wettest = together.table["wet_fraction"].rank(ascending=False, method="first")
     return together.where(lambda table: wettest <= 48)
 

@@ -3,6 +3,7 @@
 import h5netcdf
 import numpy as np
 import pytest
+import torch
 import xarray as xr
 from tests.data.radar_arrays import LAEA, axis, minutes, rain, ramp, write
 
@@ -15,6 +16,7 @@ from stormfusion.data.conventions import (
     variable_of,
     variables_of,
 )
+from stormfusion.data.scaling import SCALINGS, numbers
 from stormfusion.errors import CatalogError, GridMismatchError
 
 # ----------------------------------------------------------------- the quantity
@@ -118,9 +120,10 @@ def test_rain_rates_become_millimetres_per_hour(units, factor):
 
 
 def test_kelvin_becomes_celsius():
-    catalog = Catalog.from_xarray(rain(ramp(2), name="ir107", units="K"))
+    kelvin = 190 + ramp(2) / 2
+    catalog = Catalog.from_xarray(rain(kelvin, name="ir107", units="K"))
     np.testing.assert_allclose(
-        catalog[0]["ir107"].values, ramp(2) - 273.15, rtol=1e-5, atol=1e-4
+        catalog[0]["ir107"].values, kelvin - 273.15, rtol=1e-5, atol=1e-4
     )
 
 
@@ -165,7 +168,7 @@ def test_infinite_pixels_are_missing():
 
 PACKED = {
     "int16": ("i2", {"scale_factor": 0.01, "add_offset": 5.0}, -32768, {}),
-    "uint8": ("u1", {"scale_factor": 0.5, "add_offset": -32.0}, 255, {}),
+    "uint8": ("u1", {"scale_factor": 0.5, "add_offset": 8.0}, 255, {}),
     "unsigned": ("i1", {"scale_factor": 0.5}, -1, {"_Unsigned": "true"}),
     "int32": ("i4", {"scale_factor": 1e-3}, -9999, {}),
     "float32": ("f4", {}, -9999.9, {}),
@@ -181,7 +184,7 @@ def test_packed_numbers_equal_xarrays_own_decoding(tmp_path, kind, name):
     values = np.arange(2 * 4 * 5).reshape(2, 4, 5).astype(dtype)
     if fill is not None:
         values[0, 1, 2] = fill
-    values[1, 0, 0] = -3 if np.dtype(dtype).kind == "i" else 3
+    values[1, 0, 0] = -3 if kind in ("int16", "unsigned") else 3
     path = tmp_path / "p.nc"
     with h5netcdf.File(path, "w") as file:
         file.dimensions = {"time": 2, "y": 4, "x": 5}
@@ -350,3 +353,40 @@ def test_standardize_reads_nothing(tmp_path):
         array = standardize(conventions.array_of(opened, "rain_rate"))
         assert array.dims == ("time", "y", "x")
         assert not array.variable._in_memory
+
+
+@pytest.mark.parametrize("fill", [-9999.0, -999.0, -99.0])
+@pytest.mark.parametrize("kind", ["float32", "int16", "int32"])
+def test_a_fill_value_that_is_not_declared_is_missing(kind, fill):
+    values = ramp(6)
+    values[:, 1, 2] = fill
+    made = rain(values.astype(kind))
+    event = Catalog.from_xarray(made)[0]
+    found = event["rain_rate"].to_numpy()
+    assert np.isnan(found[:, 1, 2]).all()
+    assert np.isnan(found).sum() == 6
+    frames = event.stored("rain_rate")
+    stored = torch.from_numpy(frames.read(slice(0, 6), slice(0, 4), slice(0, 5)))
+    number = numbers(stored, frames.packing, SCALINGS["rain_rate"])
+    np.testing.assert_array_equal(number.isnan().numpy(), np.isnan(found))
+
+
+def test_what_is_nearly_dry_or_very_weak_is_not_missing():
+    slightly = rain(np.full((3, 4, 4), -1e-4, dtype="float32"))
+    assert not np.isnan(Catalog.from_xarray(slightly)[0]["rain_rate"]).any()
+    weak = rain(np.full((3, 4, 4), -99.9), name="dbz", units="dBZ")
+    assert not np.isnan(Catalog.from_xarray(weak)[0]["reflectivity"]).any()
+
+
+def test_coordinates_without_units_that_can_hardly_be_metres():
+    made = rain(ramp(6))
+    kilometres = made.assign_coords(y=made.y.values / 1000, x=made.x.values / 1000)
+    with pytest.warns(UserWarning, match=r"1 m apart; if they are kilometres set"):
+        Catalog.from_xarray(kilometres)
+    for name in ("y", "x"):
+        kilometres[name].attrs["units"] = "km"
+    assert Catalog.from_xarray(kilometres)[0].stored("rain_rate").grid.spacing[0] == 1e3
+    bare = made.assign_coords(
+        y=made.y.values, x=made.x.values
+    )  # a kilometre, in metres
+    Catalog.from_xarray(bare)

@@ -7,13 +7,15 @@ import h5py
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 import xarray as xr
 from tests.data.sevir_files import Storm, content, write_catalog, write_sevir
 
-from stormfusion.data import files
+from stormfusion.data import files, sevir_frames
 from stormfusion.data.event import Event
 from stormfusion.data.sevir import open_sevir
-from stormfusion.data.sevir_frames import OFFSETS, SevirRaster, count_flashes
+from stormfusion.data.sevir_frames import OFFSETS, SevirRaster
+from stormfusion.data.sevir_lightning import count_flashes
 from stormfusion.errors import CorruptFileError
 from stormfusion.grids import latitude_longitude
 from stormfusion.units import vil_from_bytes
@@ -86,6 +88,31 @@ def test_plain_events_are_read_past_hdf5(tmp_path, storage, monkeypatch):
 
     monkeypatch.setattr("stormfusion.data.sevir_frames._through_hdf5", refuse)
     event.stored("vil").read(*EVERYTHING)
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3, 4])
+def test_threads_share_the_rows(tmp_path, monkeypatch, threads):
+    write_sevir(tmp_path, types=["vil"], size=20)
+    monkeypatch.setattr(sevir_frames, "BAND_BYTES", 1500)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
+    frames = open_sevir(tmp_path)[1][1].stored("vil")
+    expected = np.moveaxis(content("vil", 1, 20), -1, 0)
+    np.testing.assert_array_equal(frames.read(*EVERYTHING), expected)
+    part = slice(5, 30), slice(1, 18), slice(2, 20)
+    np.testing.assert_array_equal(frames.read(*part), expected[part])
+
+
+def test_a_thread_that_fails_is_heard(tmp_path, monkeypatch):
+    write_sevir(tmp_path, types=["vil"], size=20)
+    monkeypatch.setattr(sevir_frames, "BAND_BYTES", 1500)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
+
+    def fail(*args):
+        raise OSError("the disk is gone")
+
+    monkeypatch.setattr(sevir_frames, "_fill", fail)
+    with pytest.raises(OSError, match="the disk is gone"):
+        open_sevir(tmp_path)[1][1].stored("vil").read(*EVERYTHING)
 
 
 def test_a_user_block_does_not_shift_the_frames(tmp_path):

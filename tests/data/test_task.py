@@ -94,8 +94,28 @@ def test_infer_says_what_is_wrong():
     with pytest.raises(CatalogError, match="300, 600 s apart"):
         Task.infer([slow, fast])
     coarse = event(held("rain_rate", ramp(6), y=axis(4, 2e3), x=axis(5, 2e3)))
-    with pytest.raises(GridMismatchError, match="2000 m between points in y"):
+    with pytest.raises(GridMismatchError, match="between points in y"):
         Task.infer([fast, coarse])
+
+
+def test_one_product_in_degrees_is_one_grid():
+    """Columns lie closer in the north; pixel by pixel the product is the same."""
+
+    def piece(south: float, step: float = 0.01):
+        y, x = south + step * np.arange(4), 260 + step * np.arange(5)
+        crs = "EPSG:4326"
+        return event(held("rain_rate", ramp(6), y=y, x=x, crs=crs, degrees=True))
+
+    made = Task.infer([piece(25.0), piece(48.0)], history=3, leads=2)
+    assert made.degrees == pytest.approx((0.01, 0.01))
+    assert Task.from_header(made.to_header()) == made
+    made.check(piece(55.0))
+    with pytest.raises(GridMismatchError, match="between points in y"):
+        made.check(piece(40.0, step=0.02))
+    projected = event(held("rain_rate", ramp(6)))
+    assert Task.infer([projected]).degrees is None
+    with pytest.raises(GridMismatchError, match="between points in x"):
+        made.check(event(held("rain_rate", ramp(6), x=axis(5, 5000.0))))
 
 
 def test_check():

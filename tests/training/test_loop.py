@@ -21,7 +21,7 @@ from stormfusion.nowcaster.building import build
 from stormfusion.training.device import make_fabric
 from stormfusion.training.loop import train
 from stormfusion.training.plan import Plan, Progress
-from stormfusion.training.step import Stepper, turned
+from stormfusion.training.step import GAIN, Change, Stepper, change_at, changed
 
 SPEC = UNet(width=4, depth=1)
 LOSS = WeightedSum.of(MSE())
@@ -214,9 +214,18 @@ def test_training_ends_when_nothing_gets_better(
     windows: RandomWindows, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     scripted(monkeypatch, [3.0, 1.0, 1.0, 2.0, math.nan, 0.5])
-    at = run(fresh(windows), windows, windows, epochs=50, patience=3)
+    at = run(fresh(windows), windows, windows, epochs=8, patience=3)
     assert at.epoch == 5
     assert at.table()["validation_loss"].tolist()[:4] == [3.0, 1.0, 1.0, 2.0]
+
+
+def test_training_does_not_end_before_the_learning_rate_has_come_down(
+    windows: RandomWindows, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scripted(monkeypatch, [1.0, *[2.0] * 11])
+    at = run(fresh(windows), windows, windows, epochs=12, patience=3)
+    assert at.epoch == 7
+    assert at.stale == 6
 
 
 def test_a_time_limit_trains_something_and_ends(windows: RandomWindows) -> None:
@@ -232,7 +241,7 @@ def test_a_time_limit_ends_within_an_epoch(
 ) -> None:
     clock = iter(np.arange(0.0, 1e6, 1.0))
     monkeypatch.setattr("time.monotonic", lambda: float(next(clock)))
-    at = run(fresh(windows), windows, epochs=100_000, time_limit=12.0)
+    at = run(fresh(windows), windows, epochs=100_000, time_limit=24.0)
     assert 4 < at.step < 12
     assert at.rows[-1]["learning_rate"] < 3e-4  # it came down as the time ran out
 
@@ -287,7 +296,9 @@ def test_out_of_memory_takes_smaller_parts_and_the_same_step(
     whole, parted = fresh(windows), Greedy(fresh(windows))
     progress = Progress(micro_batch=8), Progress(micro_batch=8)
     values = [
-        stepper(net, loss)[0].step(samples, (True, False, True), at, measure=False)
+        stepper(net, loss)[0].step(
+            samples, Change(True, False, True), at, measure=False
+        )
         for net, at in zip((whole, parted), progress, strict=True)
     ]
     assert progress[0].micro_batch == 8
@@ -302,7 +313,7 @@ def test_what_never_fits_is_an_error(windows: RandomWindows) -> None:
     network, at = Greedy(fresh(windows), most=0), Progress(micro_batch=4)
     made, _ = stepper(network, LOSS)
     with pytest.raises(torch.OutOfMemoryError):
-        made.step([windows[0]], (False,) * 3, at, measure=False)
+        made.step([windows[0]], Change(), at, measure=False)
     assert at.micro_batch == 1
 
 
@@ -317,7 +328,7 @@ def test_other_errors_are_not_taken_for_memory(windows: RandomWindows) -> None:
 
     made, _ = stepper(Broken(), LOSS)
     with pytest.raises(RuntimeError, match="shapes do not fit"):
-        made.step([windows[0]], (False,) * 3, Progress(micro_batch=4), measure=False)
+        made.step([windows[0]], Change(), Progress(micro_batch=4), measure=False)
 
 
 def test_a_loss_that_is_not_finite_is_an_error(windows: RandomWindows) -> None:
@@ -326,7 +337,7 @@ def test_a_loss_that_is_not_finite_is_an_error(windows: RandomWindows) -> None:
         next(network.parameters()).fill_(torch.nan)
     made, _ = stepper(network, LOSS)
     with pytest.raises(FloatingPointError, match="the loss is nan in step 0, wanted"):
-        made.step([windows[0]], (False,) * 3, Progress(micro_batch=4), measure=False)
+        made.step([windows[0]], Change(), Progress(micro_batch=4), measure=False)
 
 
 def spoilt(sample: Batch) -> Iterator[Batch]:
@@ -346,7 +357,7 @@ def test_missing_pixels_weigh_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
         made, _ = stepper(network, MSE() + 0.1 * SSIM() + 0.1 * GDL())
         with monkeypatch.context() as patch:
             patch.setattr("stormfusion.training.step.batch", lambda *_, v=variant: v)
-            made.step(samples, (False,) * 3, Progress(micro_batch=4), measure=False)
+            made.step(samples, Change(), Progress(micro_batch=4), measure=False)
         found.append(gradients(network))
     for other in found[1:]:
         for a, b in zip(found[0], other, strict=True):
@@ -409,14 +420,37 @@ def test_turning_turns_past_and_future_alike() -> None:
     )
     views = set()
     for number in range(8):
-        turn = (bool(number & 1), bool(number & 2), bool(number & 4))
-        made = turned(data, turn)
+        change = Change(bool(number & 1), bool(number & 2), bool(number & 4))
+        made = changed(data, change)
         assert (made.past == made.future[:, :1, None]).all()
         assert torch.equal(made.valid[0, 0], made.future[0, 0] > 12)
         views.add(tuple(made.future[0, 0].flatten().tolist()))
     assert len(views) == 8
     oblong = Batch(*(t[..., :3] for t in (data.past, data.future, data.valid)))
-    assert turned(oblong, (False, False, True)).past.shape == oblong.past.shape
+    assert changed(oblong, Change(swap=True)).past.shape == oblong.past.shape
+
+
+def test_a_gain_is_of_the_target_alone_past_and_future() -> None:
+    past, future = torch.rand(2, 4, 6, 5, 5), torch.rand(2, 3, 5, 5)
+    made = changed(Batch(past, future, future > 0.5), Change(gain=1.25))
+    assert torch.equal(made.past[:, :, 0], 1.25 * past[:, :, 0])
+    assert torch.equal(made.past[:, :, 1:], past[:, :, 1:])
+    assert torch.equal(made.future, 1.25 * future)
+    assert torch.equal(made.valid, future > 0.5)
+
+
+def test_changes_are_of_every_kind_and_the_same_again() -> None:
+    drawn = [
+        [change_at(torch.Generator().manual_seed(s), stronger=True) for s in range(99)]
+        for _ in range(2)
+    ]
+    assert drawn[0] == drawn[1]
+    assert len({change[:3] for change in drawn[0]}) == 8
+    gains = [math.log(change.gain) for change in drawn[0]]
+    assert max(map(abs, gains)) <= GAIN
+    assert min(gains) < -0.8 * GAIN < 0.8 * GAIN < max(gains)
+    plain = change_at(torch.Generator().manual_seed(0), stronger=False)
+    assert plain.gain == 1.0
 
 
 def test_an_event_that_cannot_be_read_is_named(catalog: Catalog) -> None:

@@ -42,6 +42,9 @@ NAMES = {
 SIBLINGS = {"rain_rate": "rain", "rain": "rain_rate"}
 """What a name may mean besides, where the units say so."""
 
+LOWEST = {"reflectivity": -150.0, "ir069": -150.0, "ir107": -150.0}
+"""Below it (in our units; -0.1 where none is given) lie fill values, not weather."""
+
 DECIBELS = {"dbz": "dBZ", "dbze": "dBZ", "db": "dBZ"}
 AXES = {
     "time": ("time", "valid_time", "t"),
@@ -274,6 +277,7 @@ def packing_of(array: xr.DataArray, variable: str) -> Packing:
     """
     How the stored numbers of an array become values in our units.
 
+    What is below `LOWEST` is missing: a fill value that the file does not declare.
     Numbers that are still packed are told by the CF attributes that an unmasked,
     unscaled `xarray.open_dataset` leaves on them. Without units they are taken to be
     in ours.
@@ -287,7 +291,7 @@ def packing_of(array: xr.DataArray, variable: str) -> Packing:
     --------
     >>> attrs = {"units": "kg m-2 s-1", "scale_factor": 0.5, "_FillValue": -1}
     >>> packing_of(xr.DataArray(np.int16([0]), attrs=attrs), "rain_rate")
-    Packing(dtype='int16', scale=1800.0, offset=0.0, missing=(-1.0,), vil=False)
+    Packing(dtype='int16', scale=1800.0, ..., missing=(-1.0,), vil=False, lowest=-0.1)
     """
     attrs = array.attrs
     text = units_of(array)
@@ -314,6 +318,7 @@ def packing_of(array: xr.DataArray, variable: str) -> Packing:
         scale * factor,
         offset * factor + shift,
         tuple(sorted({m for m in missing if np.isfinite(m)})),
+        lowest=LOWEST.get(variable, -0.1),
     )
 
 

@@ -21,6 +21,9 @@ from stormfusion.data.task import RADAR, interval
 from stormfusion.errors import CatalogError, CorruptFileError, MissingExtraError
 from stormfusion.grids import Grid
 
+CLOSE = 10.0
+"""No weather radar has pixels closer than this [m]."""
+
 
 def events_of_dataset(
     dataset: xr.Dataset | xr.DataArray,
@@ -146,9 +149,23 @@ def _frames_of(
         if conventions.units_of(array) is None:
             unitless[name] = variable
         source = ArraySource(array)
-        time = _times(array)
-        found[variable] = GriddedFrames(variable, time, Grid.of(array), packing, source)
+        time, grid = _times(array), Grid.of(array)
+        _doubt(array, grid)
+        found[variable] = GriddedFrames(variable, time, grid, packing, source)
     return found, unitless
+
+
+def _doubt(array: xr.DataArray, grid: Grid) -> None:
+    """Warn of coordinates without units that can hardly be the metres they pass for."""
+    bare = not any(array[axis].attrs.get("units") for axis in ("y", "x"))
+    if bare and not grid.degrees and min(grid.steps) < CLOSE:
+        warnings.warn(
+            f"y and x of {str(array.name)!r} have no units and are taken to be metres: "
+            f"pixels {min(grid.steps):g} m apart; if they are kilometres set "
+            "their attrs['units'] = 'km'",
+            UserWarning,
+            stacklevel=5,
+        )
 
 
 def _in_file(

@@ -25,6 +25,8 @@ class Packing:
         Stored numbers that mean "not observed"; NaN and infinity always do.
     vil
         Whether the numbers are SEVIR's VIL bytes, whose code is not linear.
+    lowest
+        Physical values below it are missing: there is no such weather.
 
     Examples
     --------
@@ -39,6 +41,7 @@ class Packing:
     offset: float = 0.0
     missing: tuple[float, ...] = ()
     vil: bool = False
+    lowest: float | None = None
 
     @property
     def tabulated(self) -> bool:
@@ -77,6 +80,8 @@ class Packing:
         found[~np.isfinite(found)] = np.nan
         for code in self.missing:
             found[stored == code] = np.nan
+        if self.lowest is not None:
+            found[found < self.lowest] = np.nan
         return found
 
 

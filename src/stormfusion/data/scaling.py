@@ -339,6 +339,8 @@ def physical(stored: Tensor, packing: Packing) -> Tensor:
     values = torch.where(torch.isfinite(values), values, torch.nan)
     for code in packing.missing:
         values = torch.where(stored == code, torch.nan, values)
+    if packing.lowest is not None:
+        values = torch.where(values < packing.lowest, torch.nan, values)
     return values
 
 

@@ -18,11 +18,10 @@ from stormfusion.data.sevir_catalog import (
     read_rows,
     warn,
 )
-from stormfusion.data.sevir_frames import (
+from stormfusion.data.sevir_frames import Place, SevirRaster
+from stormfusion.data.sevir_lightning import (
     LIGHTNING_SIZE,
-    Place,
     SevirLightning,
-    SevirRaster,
     check_binning,
 )
 from stormfusion.errors import CatalogError

@@ -2,13 +2,16 @@
 
 import os
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import pairwise
 from math import prod
 from typing import Any
 
 import h5py
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from stormfusion.data.event import Times
@@ -32,7 +35,6 @@ PACKINGS = {
 OFFSETS = tuple(range(-120, 121, 5))
 """Nominal times of the 49 frames of an event [min]."""
 
-LIGHTNING_SIZE = 48
 BAND_BYTES = 1 << 19
 """Bytes that are read at a time: they stay in the processor's cache."""
 
@@ -98,7 +100,7 @@ class SevirRaster:
     @cached_property
     def time(self) -> Times:
         """Valid time of each frame."""
-        return _times(self.time_utc, self.offsets)
+        return times_of(self.time_utc, self.offsets)
 
     @cached_property
     def grid(self) -> Grid:
@@ -132,19 +134,28 @@ class SevirRaster:
         values = np.empty((f1 - f0, r1 - r0, c1 - c0), self.packing.dtype)
         if not values.size:
             return values
+
+        def turn(bands: Iterator[tuple[int, NDArray[Any]]]) -> None:
+            for top, band in bands:
+                part = values[:, top - r0 : top - r0 + len(band)]
+                # row by row, as an assignment would not: a row fits the innermost cache
+                np.positive(band.transpose(0, 2, 1), out=part.transpose(1, 0, 2))
+
         address = _address(handle, stored, self.index)
         if address is None:
             cut = slice(r0, r1), slice(c0, c1), slice(f0, f1)
-            bands = _through_hdf5(handle, stored, self.index, cut)
+            turn(_through_hdf5(handle, stored, self.index, cut))
+            return values
+        window = slice(c0, c1), slice(f0, f1)
+        parts = [
+            _past_hdf5(handle, stored, address, slice(first, last), window)
+            for first, last in pairwise(_shares(r0, r1, stored))
+        ]
+        if len(parts) == 1:
+            turn(parts[0])
         else:
-            bands = (
-                (top, band[:, c0:c1, f0:f1])
-                for top, band in _past_hdf5(handle, stored, address, r0, r1)
-            )
-        for top, band in bands:
-            part = values[:, top - r0 : top - r0 + len(band)]
-            # row by row, as an assignment would not: a row fits the innermost cache
-            np.positive(band.transpose(0, 2, 1), out=part.transpose(1, 0, 2))
+            with ThreadPoolExecutor(len(parts)) as pool:
+                list(pool.map(turn, parts))
         return values
 
     def _check(self, handle: Hdf5, stored: h5py.Dataset) -> None:
@@ -174,137 +185,8 @@ class SevirRaster:
             )
 
 
-@dataclass(frozen=True, eq=False)
-class SevirLightning:
-    """
-    Flashes of one event, counted on its frames; see `count_flashes`.
-
-    SEVIR writes an empty table for an event without flashes. A file without the
-    event's table says nothing about its flashes: that is a damaged file, not zeros.
-
-    Parameters
-    ----------
-    id
-        Id of the event, the name of its table.
-    file
-        Path or URL of the file.
-    time_utc
-        Nominal time of the event, to which the flashes' times are relative.
-    place
-        Where the 48 x 48 pixels lie.
-    binning
-        Which flashes belong to a frame, as `count_flashes` takes it.
-    options
-        What fsspec is told to reach the file.
-    """
-
-    id: str
-    file: str
-    time_utc: np.datetime64
-    place: Place
-    binning: str = "leading"
-    options: Mapping[str, Any] | None = field(default=None, repr=False)
-
-    @property
-    def variable(self) -> str:
-        """`lightning`."""
-        return "lightning"
-
-    @property
-    def packing(self) -> Packing:
-        """Flashes are counts."""
-        return PACKINGS["lightning"]
-
-    @cached_property
-    def time(self) -> Times:
-        """Valid time of each frame."""
-        return _times(self.time_utc, OFFSETS)
-
-    @cached_property
-    def grid(self) -> Grid:
-        """Centres and projection of the pixels."""
-        return self.place.grid()
-
-    def read(self, frames: slice, rows: slice, columns: slice) -> NDArray[Any]:
-        """
-        Numbers of flashes with the dimensions (time, y, x).
-
-        Raises
-        ------
-        CorruptFileError
-            If the file is damaged or has no table of this event.
-        """
-        stored = open_hdf5(self.file, self.options).dataset(self.id)
-        if stored.ndim != 2 or stored.shape[1] < 5:
-            raise CorruptFileError(
-                f"{self.file} holds a table of shape {stored.shape} for {self.id!r}, "
-                "wanted 5 columns (time, latitude, longitude, x, y); download it again"
-            )
-        with reading(self.file):
-            table = stored[:, :5]
-        counts = count_flashes(table, binning=self.binning)
-        return np.ascontiguousarray(counts[frames, rows, columns])
-
-
-def count_flashes(
-    table: NDArray[Any], *, binning: str = "leading"
-) -> NDArray[np.int16]:
-    r"""
-    Count the flashes of an event in each pixel and frame.
-
-    Parameters
-    ----------
-    table
-        One row per flash: time relative to the event's [s], latitude, longitude, and
-        position in x and y on the 48 x 48 grid. Flashes outside of it are dropped.
-    binning
-        `"leading"`: a frame at time $T$ holds the flashes in $(T - 5\,min, T]$, so
-        that it knows nothing of what comes after it; earlier and later flashes are
-        dropped. `"sevir"`: those in $[T, T + 5\,min)$, as SEVIR's own code counts
-        them; the first frame also holds all before it, the last all after it. A
-        nowcast made from these sees five minutes of the future.
-
-    Returns
-    -------
-    ndarray
-        Number of flashes, with the dimensions (time, y, x).
-
-    Examples
-    --------
-    >>> flash = np.array([[1.0, 35.0, -97.0, 10.2, 20.7]])  # one second after frame 24
-    >>> np.argwhere(count_flashes(flash)).tolist()
-    [[25, 20, 10]]
-    >>> np.argwhere(count_flashes(flash, binning="sevir")).tolist()
-    [[24, 20, 10]]
-    """
-    check_binning(binning)
-    edges = 60.0 * np.array(OFFSETS)
-    size = LIGHTNING_SIZE
-    seconds, x, y = (table[:, i].astype(np.float64) for i in (0, 3, 4))
-    with np.errstate(invalid="ignore"):
-        kept = np.isfinite(seconds) & (x >= 0) & (x < size) & (y >= 0) & (y < size)
-        if binning == "leading":
-            kept &= (seconds > edges[0] - 300.0) & (seconds <= edges[-1])
-    if binning == "leading":
-        frame = np.searchsorted(edges, seconds[kept], side="left")
-    else:
-        frame = np.maximum(np.searchsorted(edges, seconds[kept], side="right") - 1, 0)
-    cell = (frame * size + y[kept].astype(int)) * size + x[kept].astype(int)
-    counts = np.bincount(cell, minlength=edges.size * size * size)
-    most = np.iinfo(np.int16).max
-    return np.minimum(counts, most).astype(np.int16).reshape(-1, size, size)
-
-
-def check_binning(binning: str) -> None:
-    """Raise a sentence unless `binning` is one that `count_flashes` knows."""
-    if binning not in ("leading", "sevir"):
-        raise ValueError(
-            f"lightning binning is {binning!r}, wanted 'leading' (flashes up to a "
-            "frame) or 'sevir' (flashes after it, as in SEVIR's own code)"
-        )
-
-
-def _times(time_utc: np.datetime64, offsets: tuple[int, ...]) -> Times:
+def times_of(time_utc: np.datetime64, offsets: tuple[int, ...]) -> Times:
+    """Times of frames that lie some minutes from a nominal time."""
     minutes = np.array(offsets, dtype="timedelta64[m]")
     return np.asarray(time_utc.astype("datetime64[ns]") + minutes)
 
@@ -335,18 +217,30 @@ def _address(handle: Hdf5, stored: h5py.Dataset, index: int) -> int | None:
     return None if address is None else int(address)
 
 
+def _shares(top: int, bottom: int, stored: h5py.Dataset) -> list[int]:
+    """Edges of the rows that each thread reads: one, or where it pays one per core."""
+    size = (bottom - top) * prod(stored.shape[2:]) * stored.dtype.itemsize
+    # a worker of a DataLoader is told to use one thread
+    threads = min(torch.get_num_threads(), 4, size // (2 * BAND_BYTES)) or 1
+    return [top + (bottom - top) * number // threads for number in range(threads + 1)]
+
+
 def _past_hdf5(
-    handle: Hdf5, stored: h5py.Dataset, address: int, top: int, bottom: int
+    handle: Hdf5,
+    stored: h5py.Dataset,
+    address: int,
+    rows: slice,
+    window: tuple[slice, slice],
 ) -> Iterator[tuple[int, NDArray[Any]]]:
-    """Bands of rows with all columns and frames; each overwrites the one before."""
+    """Bands of rows with these columns and frames; each overwrites the one before."""
     _, _, width, times = stored.shape
     row_bytes = width * times * stored.dtype.itemsize
     step = max(1, BAND_BYTES // row_bytes)
     buffer = np.empty((step, width, times), stored.dtype)
-    for first in range(top, bottom, step):
-        band = buffer[: min(step, bottom - first)]
+    for first in range(rows.start, rows.stop, step):
+        band = buffer[: min(step, rows.stop - first)]
         _fill(handle, band, address + first * row_bytes)
-        yield first, band
+        yield first, band[:, *window]
 
 
 def _fill(handle: Hdf5, band: NDArray[Any], address: int) -> None:

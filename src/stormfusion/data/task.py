@@ -33,10 +33,14 @@ class Task:
     interval
         Time between frames [s].
     spacing
-        Distance between rows and between columns of the target's grid [m].
+        Distance between rows and between columns of the target's grid [m]; of a grid in
+        degrees that at its centre.
     first_lead
         Intervals from the last observed frame to the first forecast one: 1 for a
         nowcast, 0 for a model that maps other variables at the same time.
+    degrees
+        Distance between rows and between columns [degrees], where the target's grid is
+        one of latitudes and longitudes.
 
     Raises
     ------
@@ -56,6 +60,7 @@ class Task:
     interval: int
     spacing: tuple[float, float]
     first_lead: int = 1
+    degrees: tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
         least = {"history": 1, "leads": 1, "interval": 1, "first_lead": 0}
@@ -82,6 +87,8 @@ class Task:
         known = self.target in self.inputs
         object.__setattr__(self, "inputs", (self.target, *rest) if known else rest)
         object.__setattr__(self, "spacing", tuple(float(s) for s in self.spacing))
+        if self.degrees is not None:
+            object.__setattr__(self, "degrees", tuple(float(s) for s in self.degrees))
 
     @property
     def autoregressive(self) -> bool:
@@ -122,7 +129,6 @@ class Task:
         """
         values = dict(header)
         values["inputs"] = tuple(values["inputs"])
-        values["spacing"] = tuple(values["spacing"])
         return cls(**values)
 
     @classmethod
@@ -190,8 +196,16 @@ class Task:
                 f"frames of {target!r} are {apart} s apart in different events, wanted "
                 "one interval; select events of one interval with catalog.where"
             )
-        spacing = frames[0].grid.spacing
-        task = cls(inputs, target, history, leads, intervals[0], spacing)
+        grid = frames[len(frames) // 2].grid
+        task = cls(
+            inputs,
+            target,
+            history,
+            leads,
+            intervals[0],
+            grid.spacing,
+            degrees=grid.steps if grid.degrees else None,
+        )
         for event in events:
             if target in event.frames:
                 task.check(event)
@@ -209,7 +223,8 @@ class Task:
         Raises
         ------
         GridMismatchError
-            If the spacing differs by more than 15 %.
+            If the spacing differs by more than 15 %. Grids of the same step in degrees
+            are alike, though their columns lie closer in the north than in the south.
         CatalogError
             If the interval differs or the target is absent.
 
@@ -228,9 +243,14 @@ class Task:
             raise CatalogError(lacks(f"event {event.id!r}", held, self.target))
         else:
             frames = next(iter(event.frames.values()))
-        for axis, got, wanted in zip(
-            "yx", frames.grid.spacing, self.spacing, strict=True
-        ):
+        grid = frames.grid
+        same = (
+            grid.degrees
+            and self.degrees is not None
+            and np.allclose(grid.steps, self.degrees, rtol=0.01, atol=0.0)
+        )
+        pairs = zip("yx", grid.spacing, self.spacing, strict=True)
+        for axis, got, wanted in () if same else pairs:
             if abs(got - wanted) > TOLERANCE * wanted:
                 raise GridMismatchError(
                     f"event {event.id!r} has {got:.0f} m between points in {axis}, the "

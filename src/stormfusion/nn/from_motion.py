@@ -92,11 +92,13 @@ class FromMotion(nn.Module):
         last, velocity = past[:, -1, 0], motion(past)
         ahead = _beside(advect(last, velocity, self.leads), history=past.shape[1])
         out: Tensor = self.body(torch.cat((past, ahead), dim=2)).float()
-        turn, added, shares = out.split((2, self.leads, self.leads * len(SCALES)), 1)
+        parts = [2, self.leads, self.leads * len(SCALES)]
+        turn, added, shares = torch.split(out, parts, dim=1)
         turn = F.avg_pool2d(turn, 9, 1, 4, count_include_pad=False)
         moved = smoothed(advect(last, velocity + FASTEST * turn, self.leads))
         shares = shares.reshape(moved.shape) + self.start
-        return (shares.softmax(2) * moved).sum(2) + added
+        mixed: Tensor = (shares.softmax(2) * moved).sum(2)
+        return mixed + added
 
 
 def smoothed(frames: Future) -> Tensor:

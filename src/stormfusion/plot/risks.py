@@ -9,6 +9,7 @@ import xarray as xr
 
 from stormfusion.plot import canvas, coords, maps
 from stormfusion.plot.colors import probabilities
+from stormfusion.units import VARIABLES
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -210,7 +211,11 @@ def _percentile(dataset: xr.Dataset, quantile: float) -> xr.DataArray | None:
     if array is None:
         return None
     # the table is that of the variable whose percentile it is
-    array = array.rename(dataset.attrs.get("variable", array.name))
+    variable = dataset.attrs.get("variable", array.name)
+    array = array.rename(variable)
+    long = str(array.attrs.get("long_name", "")).startswith("percentile of")
+    if variable in VARIABLES and long:  # the title says that it is one
+        array.attrs["long_name"] = VARIABLES[variable].long_name
     if "quantile" not in array.dims:
         return array
     known = np.asarray(array["quantile"].values, dtype=float)

@@ -12,13 +12,13 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 from tqdm.auto import tqdm
 
-from stormfusion.data.scaling import scaling_for
+from stormfusion.data.scaling import Linear, scaling_for
 from stormfusion.data.windows import RandomWindows, Sample, batch
 from stormfusion.errors import CatalogError
 from stormfusion.losses import WeightedSum
 from stormfusion.training.device import channels_last
 from stormfusion.training.plan import Plan, Progress, Store, rate, time_share
-from stormfusion.training.step import Stepper, turn_at
+from stormfusion.training.step import Change, Stepper, change_at
 
 CSI_THRESHOLDS = {"vil": 0.7753, "rain_rate": 1.0, "reflectivity": 23.0, "rain": 0.1}
 """Events that the progress bar counts, in the variable's units; VIL's is byte 74."""
@@ -80,6 +80,8 @@ def train(  # noqa: PLR0915  # the loop is whole on purpose
     at.micro_batch = min(at.micro_batch or own, own)
     per_epoch = max(len(windows) // (own * fabric.world_size), 1)
     began = time.monotonic() - at.elapsed
+    scaling = scaling_for(windows.task.target)
+    stronger = windows.task.autoregressive and not isinstance(scaling, Linear)
     reserve, done = 0.0, at.step / (per_epoch * plan.epochs)
     show = progress and fabric.is_global_zero
     bar = _bar(plan, at, show=show)
@@ -100,8 +102,9 @@ def train(  # noqa: PLR0915  # the loop is whole on purpose
                 for group in optimizer.param_groups:
                     group["lr"] = plan.learning_rate * rate(done, plan.warmup)
                 at.failed.update(f for sample in samples for f in sample.failed)
-                turn = turn_at(generator) if plan.augment else (False, False, False)
-                losses.append(stepper.step(samples, turn, at, measure=not losses))
+                change = change_at(generator, stronger=stronger and plan.augment)
+                change = change if plan.augment else Change()
+                losses.append(stepper.step(samples, change, at, measure=not losses))
                 at.step += 1
                 _show(bar, plan, at, began, f"loss {_mean(losses):.4f}")
             row = {

@@ -35,7 +35,7 @@ class Plan:
         Epochs without a better validation loss before training ends, once its second
         half has begun: before, the learning rate is still too high to tell.
     augment
-        Turn and mirror each batch at random.
+        Turn and mirror each batch at random, and make its rain stronger or weaker.
     seed
         Of the order of windows and of the augmentation.
 

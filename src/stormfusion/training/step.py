@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from lightning_fabric import Fabric
@@ -14,8 +14,23 @@ from stormfusion.losses import WeightedSum, balance
 from stormfusion.training.plan import Plan, Progress
 from stormfusion.types import Future, Scalar
 
-Turn = tuple[bool, bool, bool]
-"""Mirror along y, mirror along x, swap y and x."""
+GAIN = 0.25
+"""Largest logarithm by which a batch is made stronger or weaker."""
+
+
+class Change(NamedTuple):
+    """
+    How a batch is changed: mirrored along y, along x, transposed, made stronger.
+
+    The network numbers of the target are multiplied by `gain`, those seen and those to
+    be forecast: of reflectivity and rain that is another climate's storms, a light
+    rain turned into a moderate one. The other variables are left as they are.
+    """
+
+    flip_y: bool = False
+    flip_x: bool = False
+    swap: bool = False
+    gain: float = 1.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,7 +44,7 @@ class Stepper:
     plan: Plan
 
     def step(
-        self, samples: list[Sample], turn: Turn, at: Progress, *, measure: bool
+        self, samples: list[Sample], change: Change, at: Progress, *, measure: bool
     ) -> float:
         """
         One step of the optimizer, with the windows in parts that fit in memory.
@@ -38,8 +53,8 @@ class Stepper:
         ----------
         samples
             Windows of the step.
-        turn
-            How all of them are turned.
+        change
+            How all of them are turned, and made stronger.
         at
             Where the training stands; the size of a part is halved in it where memory
             runs out, and the weights of the balanced terms are kept in it.
@@ -51,7 +66,7 @@ class Stepper:
         float
             The loss; NaN if nothing was observed.
         """
-        whole = turned(batch(samples, self.fabric.device), turn)
+        whole = changed(batch(samples, self.fabric.device), change)
         seen = int(whole.valid.sum())
         while True:
             try:
@@ -129,22 +144,29 @@ class Stepper:
             at.weights[name] = weight if held is None else held**0.8 * weight**0.2
 
 
-def turn_at(generator: torch.Generator) -> Turn:
-    """A turn at random."""
-    a, b, c = (torch.rand(3, generator=generator) < 0.5).tolist()
-    return a, b, c
+def change_at(generator: torch.Generator, *, stronger: bool) -> Change:
+    """A change at random; `stronger` allows a gain."""
+    a, b, c, d = torch.rand(4, generator=generator).tolist()
+    gain = math.exp(GAIN * (2 * d - 1)) if stronger else 1.0
+    return Change(a < 0.5, b < 0.5, c < 0.5, gain)
 
 
-def turned(data: Batch, turn: Turn) -> Batch:
-    """One of the eight symmetries of the square; of the four of an oblong."""
-    flips = [axis for axis, flip in zip((-2, -1), turn[:2], strict=True) if flip]
-    swap = turn[2] and data.past.shape[-1] == data.past.shape[-2]
+def changed(data: Batch, change: Change) -> Batch:
+    """One of the eight symmetries of the square (of the four of an oblong), a gain."""
+    flips = [axis for axis, flip in ((-2, change.flip_y), (-1, change.flip_x)) if flip]
+    swap = change.swap and data.past.shape[-1] == data.past.shape[-2]
 
     def apply(tensor: Tensor) -> Tensor:
         tensor = tensor.flip(flips) if flips else tensor
         return tensor.transpose(-1, -2) if swap else tensor
 
-    return Batch(apply(data.past), apply(data.future), apply(data.valid))
+    past, future = data.past, data.future
+    if change.gain != 1.0:
+        # the target comes first, and of each variable its values
+        gain = torch.ones(past.shape[2], device=past.device)
+        gain[0] = change.gain
+        past, future = past * gain[:, None, None], future * change.gain
+    return Batch(apply(past), apply(future), apply(data.valid))
 
 
 def _out_of_memory(error: RuntimeError) -> bool:
