@@ -83,7 +83,10 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=5)
     arguments = parser.parse_args()
     frames = slice(12, 37)
-    print(f"machine: {platform.platform()}, {os.cpu_count()} cores, one process")
+    print(
+        f"machine: {platform.platform()}, {os.cpu_count()} cores, one process; ours "
+        f"with up to {torch.get_num_threads()} threads"
+    )
     print(
         f"h5py {h5py.__version__} (HDF5 {h5py.version.hdf5_version}), numpy "
         f"{np.__version__}, torch {torch.__version__}"

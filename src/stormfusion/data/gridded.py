@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
+from tqdm.auto import tqdm
 
 from stormfusion.data import conventions
 from stormfusion.data.cutting import Cuts, cut
@@ -94,7 +95,7 @@ def events_of_files(
     groups: dict[Hashable, list[dict[str, GriddedFrames]]] = {}
     failed: list[tuple[str, Exception]] = []
     unitless: dict[str, str] = {}
-    for path in paths:
+    for path in tqdm(paths, desc="open", unit="file", delay=3, leave=False):
         try:
             found, missing = _frames_of(open_file(path, options), rename)
             kind = _kind(found)
