@@ -43,9 +43,9 @@ class HeavyMSE(Loss):
 
     The weight of a pixel is $\max(1, \min(R, 30))^{5/3}$ of the observed rain rate $R$
     [mm h-1]. To forecast an event raises CSI where it is likelier than about
-    $CSI / (1 + CSI)$, one case in eight for the 0.14 that persistence has at 5 mm h-1 and
-    an hour. A mean of that one case, at 8 mm h-1, and seven of 0.5 mm h-1 comes to
-    5 mm h-1, in network numbers, if the one weighs 32 times as much: $8^{5/3}$.
+    $CSI / (1 + CSI)$: one case in eight for the 0.14 that persistence has at 5 mm h-1
+    and an hour. A mean of that one case, at 8 mm h-1, and seven of 0.5 mm h-1 comes to
+    5 mm h-1, in network numbers, if the one weighs about 32 times as much: $8^{5/3}$.
     """
 
     name: ClassVar[str] = "heavy_mse"
