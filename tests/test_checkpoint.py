@@ -38,6 +38,16 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
     assert [p.name for p in tmp_path.iterdir()] == ["storm.safetensors"]
 
 
+@pytest.mark.parametrize("place", [0.1, 0.5, 0.99])
+def test_a_changed_byte_is_found(tmp_path: Path, place: float) -> None:
+    path = checkpoint.save(tmp_path / "storm.safetensors", tensors(), HEADER)
+    content = bytearray(path.read_bytes())
+    content[int(place * len(content))] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(CheckpointError, match=r"copy it again|another program"):
+        checkpoint.load(path)
+
+
 def test_a_write_that_fails_leaves_the_old_file(tmp_path: Path, monkeypatch) -> None:
     path = checkpoint.save(tmp_path / "storm.safetensors", tensors(), HEADER)
     before = path.read_bytes()
@@ -117,7 +127,7 @@ def test_a_header_of_another_kind_is_refused(tmp_path: Path, text: str) -> None:
     safetensors.torch.save_file(
         {"w": torch.ones(2)}, path, metadata={"stormfusion": text}
     )
-    with pytest.raises(CheckpointError, match=r"copy it again|install a later storm"):
+    with pytest.raises(CheckpointError, match=r"copy it again|install the storm"):
         checkpoint.load(path)
 
 

@@ -28,6 +28,30 @@ def test_where_nothing_can_be_written(tmp_path: Path) -> None:
         replacing(tmp_path / "no" / "a.csv").__enter__()
     with pytest.raises(IsADirectoryError, match=r"is a folder, wanted the name"):
         replacing(tmp_path).__enter__()
+    with pytest.raises(FileExistsError, match=r"is no ordinary file"):
+        replacing(os.devnull).__enter__()
+    for wrong in (3, None, ""):
+        with pytest.raises(TypeError, match=r"wanted the name of a file"):
+            replacing(wrong).__enter__()  # type: ignore[arg-type]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="permissions and links of POSIX")
+def test_links_and_permissions_stay(tmp_path: Path) -> None:
+    held, link = tmp_path / "held.csv", tmp_path / "link.csv"
+    held.write_text("old")
+    held.chmod(0o640)
+    link.symlink_to(held)
+    with replacing(link) as temporary:
+        temporary.unlink()
+        temporary.write_text("new")
+    assert link.is_symlink()
+    assert held.read_text() == "new"
+    assert held.stat().st_mode & 0o777 == 0o640
+    plain, made = tmp_path / "plain.csv", tmp_path / "made.csv"
+    plain.touch()
+    with replacing(made) as temporary:
+        temporary.chmod(0o600)
+    assert made.stat().st_mode == plain.stat().st_mode
 
 
 def test_a_folder_that_is_read_only(

@@ -1,14 +1,16 @@
 """Files of numbers with a readable header: safetensors, written whole or not at all."""
 
+import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from stormfusion.errors import CheckpointError
-from stormfusion.writing import replacing
+from stormfusion.writing import as_path, replacing
 
 FORMAT = 1
 
@@ -35,12 +37,24 @@ def save(
     """
     from safetensors.torch import save_file
 
-    text = json.dumps({"format": FORMAT, **header})
+    header = {"format": FORMAT, **header}
     # tensors that share memory are written apart: safetensors refuses the others
     plain = {name: t.detach().cpu().contiguous().clone() for name, t in tensors.items()}
+    # one entry: safetensors writes several in any order
+    text = json.dumps({"sha256": digest(plain, header), **header})
     with replacing(path) as temporary:
         save_file(plain, str(temporary), metadata={"stormfusion": text})
-    return Path(path).expanduser()
+    return as_path(path)
+
+
+def digest(tensors: Mapping[str, Tensor], header: Mapping[str, Any]) -> str:
+    """SHA-256 of a header as JSON and of all tensors, told in hexadecimal."""
+    found = hashlib.sha256(json.dumps(header).encode())
+    for name in sorted(tensors):
+        tensor = tensors[name].contiguous()
+        found.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        found.update(tensor.reshape(-1).view(torch.uint8).numpy())
+    return found.hexdigest()
 
 
 def load(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -52,11 +66,12 @@ def load(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     FileNotFoundError
         If there is no such file.
     CheckpointError
-        If it is cut short, is not one of ours, or comes from a later version.
+        If it is cut short or changed, is not one of ours, or comes from a later
+        version.
     """
     from safetensors import SafetensorError, safe_open
 
-    path = Path(path).expanduser()
+    path = as_path(path)
     if not path.is_file():
         raise FileNotFoundError(f"there is no checkpoint {str(path)!r}; check the path")
     try:
@@ -79,6 +94,11 @@ def load(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     if header.get("format") != FORMAT:
         raise CheckpointError(
             f"{str(path)!r} has format {header.get('format')!r}, this version reads "
-            f"{FORMAT}; install a later stormfusion"
+            f"{FORMAT}; install the stormfusion that wrote it"
+        )
+    if header.pop("sha256", None) != digest(tensors, header):
+        raise CheckpointError(
+            f"{str(path)!r} is damaged: what it holds is not what was written; copy "
+            "it again"
         )
     return tensors, header

@@ -1,10 +1,33 @@
-"""Files written whole or not at all."""
+"""Paths of files, and files written whole or not at all."""
 
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
+
+
+def as_path(path: Any) -> Path:
+    """
+    The path of a file; `~` is the home folder.
+
+    Raises
+    ------
+    TypeError
+        If it is no path.
+
+    Examples
+    --------
+    >>> as_path("storms/scores.csv").name
+    'scores.csv'
+    """
+    if not isinstance(path, str | os.PathLike) or not str(path):
+        raise TypeError(
+            f"path is {path!r}, wanted the name of a file, such as 'storm.safetensors'"
+        )
+    return Path(path).expanduser()
 
 
 @contextmanager
@@ -12,7 +35,8 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     """
     A temporary name beside a path, renamed to it if all went well.
 
-    What was at the path stays there until then, and if anything goes wrong.
+    What was at the path stays there until then, and if anything goes wrong. The new
+    file has its permissions; a link stays one, and the file it leads to is replaced.
 
     Parameters
     ----------
@@ -21,10 +45,14 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
 
     Raises
     ------
+    TypeError
+        If it is no path.
     FileNotFoundError
         If its folder does not exist.
     IsADirectoryError
         If it is a folder itself.
+    FileExistsError
+        If it is there and is no file, such as a device.
     PermissionError
         If its folder cannot be written.
 
@@ -37,7 +65,7 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     ...     [found.name for found in Path(folder).iterdir()]
     ['scores.csv']
     """
-    place = Path(path).expanduser()
+    place = as_path(path).resolve()
     folder = str(place.parent)
     if not place.parent.is_dir():
         raise FileNotFoundError(
@@ -48,6 +76,11 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
         raise IsADirectoryError(
             f"{str(place)!r} is a folder, wanted the name of a file in it"
         )
+    if place.exists() and not place.is_file():
+        raise FileExistsError(
+            f"{str(place)!r} is no ordinary file, wanted one that may be replaced; "
+            "name another"
+        )
     if not os.access(place.parent, os.W_OK | os.X_OK):
         raise PermissionError(
             f"folder {folder!r} cannot be written, so {place.name!r} cannot be made "
@@ -55,7 +88,10 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
         )
     temporary = place.with_name(f".{place.stem}.{uuid4().hex[:8]}{place.suffix}")
     try:
+        temporary.touch()
+        mode = (place if place.exists() else temporary).stat().st_mode
         yield temporary
+        temporary.chmod(stat.S_IMODE(mode))
         temporary.replace(place)
     finally:
         temporary.unlink(missing_ok=True)

@@ -100,3 +100,20 @@ def test_smoothing_keeps_what_is_even_on_any_grid() -> None:
         found = smoothed(torch.full((1, 2, *size), 0.5))
         assert found.shape == (1, 2, len(SCALES), *size)
         assert torch.allclose(found, torch.tensor(0.5))
+
+
+@pytest.mark.parametrize("gone", [1, 2])
+def test_a_missing_last_frame_does_not_make_the_storm_vanish(gone: int) -> None:
+    past = carried((1, -2), size=64, frames=6)
+    module = moving(history=6).requires_grad_(requires_grad=False)
+    whole = module(past)
+    past[:, -gone:] = 0.0
+    found = module(past)
+    assert float(found.sum()) == pytest.approx(float(whole.sum()), rel=0.1)
+
+
+def test_a_missing_patch_stands_as_it_was_last_seen() -> None:
+    past = carried((0, 0), size=64)
+    whole = moving()(past)
+    past[:, -1, :, 20:40, 20:40] = 0.0
+    assert (moving()(past) - whole).abs().mean() < 0.05 * whole.mean()

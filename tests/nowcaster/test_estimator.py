@@ -145,6 +145,19 @@ def test_missing_pixels(fitted: Nowcaster, storms: Catalog) -> None:
     assert (made["probability"].isnull() == forecast.isnull()).all()
 
 
+@pytest.mark.parametrize("gone", [1, 3])
+def test_a_last_frame_without_data_is_told_and_no_dry_forecast(
+    gone: int, fitted: Nowcaster, storms: Catalog
+) -> None:
+    data = only_vil(storms[0])
+    wet = fitted.predict(data).vil
+    data = data.where(data.time < data.time[-gone])
+    with pytest.warns(UserWarning, match=f"nothing was observed in the last {gone}"):
+        found = fitted.predict(data).vil
+    assert found.notnull().all()
+    assert float(found.mean()) > 0.5 * float(wet.mean())
+
+
 def test_persistence_keeps_what_is_missing_now(storms: Catalog) -> None:
     spoilt = only_vil(storms[0])
     spoilt["vil"][-1, 20:30] = np.nan

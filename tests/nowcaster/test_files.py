@@ -100,6 +100,35 @@ def test_a_network_of_another_version_is_refused(path: Path, tmp_path: Path) -> 
         Nowcaster.load(other)
 
 
+@pytest.mark.parametrize("key", ["scalings", "task", "loss", "seed"])
+def test_a_header_without_a_part_is_refused(
+    path: Path, tmp_path: Path, key: str
+) -> None:
+    tensors, header = checkpoint.load(path)
+    del header[key]
+    other = checkpoint.save(tmp_path / "other.safetensors", tensors, header)
+    with pytest.raises(CheckpointError, match=r"cannot be understood|keeps a training"):
+        Nowcaster.load(other)
+
+
+def test_tensors_that_forecast_nothing_are_refused(path: Path, tmp_path: Path) -> None:
+    tensors, header = checkpoint.load(path)
+    other = tmp_path / "other.safetensors"
+    name = next(n for n in tensors if n.startswith("network."))
+    spoilt = tensors[name].clone()
+    spoilt.view(-1)[0] = torch.nan
+    checkpoint.save(other, tensors | {name: spoilt}, header)
+    with pytest.raises(CheckpointError, match=r"network\..* is not finite"):
+        Nowcaster.load(other)
+    checkpoint.save(other, tensors | {"dressing.power": spoilt}, header)
+    with pytest.raises(CheckpointError, match=r"dressing\..* is not finite"):
+        Nowcaster.load(other)
+    fewer = {n: t for n, t in tensors.items() if n != "dressing.power"}
+    checkpoint.save(other, fewer, header)
+    with pytest.raises(CheckpointError, match=r"do not fit"):
+        Nowcaster.load(other)
+
+
 def test_weights_of_another_network_are_refused(path: Path) -> None:
     with pytest.raises(CheckpointError, match=r"do not fit the network; pass the one"):
         Nowcaster.load(path, device="cpu", network=ResUNet(width=4, depth=1))

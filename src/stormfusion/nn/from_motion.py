@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from stormfusion.nn.blocks import Network
-from stormfusion.nn.motion import advect, motion
+from stormfusion.nn.motion import advect, carried_on, motion
 from stormfusion.types import Future, Past
 
 SCALES = (1, 4, 16)
@@ -26,7 +26,8 @@ class FromMotion(nn.Module):
     X_l(p) = X_0(p - l\,(v + \delta v))$$
 
     The last observed frame $X_0$ is carried along by the motion $v$ of the last
-    frames, as block matching finds it, and by the body's correction $\delta v$. Then
+    frames, as block matching finds it, and by the body's correction $\delta v$. A
+    pixel that is missing in it stands as it was last seen. Then
     $\bar X^{(s)}$, smoothed to a size $s$, is mixed by shares $w$ that the body gives
     for every pixel and lead: small scales are predictable for minutes, large ones for
     an hour. What grows and decays is in $r$. The body sees the extrapolated frames
@@ -89,7 +90,8 @@ class FromMotion(nn.Module):
 
     def forward(self, past: Past) -> Future:
         """Forecast from `past`."""
-        last, velocity = past[:, -1, 0], motion(past)
+        known = carried_on(past[:, :, :2])
+        last, velocity = known[:, -1, 0], motion(known)
         ahead = _beside(advect(last, velocity, self.leads), history=past.shape[1])
         out: Tensor = self.body(torch.cat((past, ahead), dim=2)).float()
         parts = [2, self.leads, self.leads * len(SCALES)]

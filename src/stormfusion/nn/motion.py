@@ -54,6 +54,26 @@ def motion(past: Past) -> Tensor:
         return _matched(past[:, (-1 - back, -1)].float(), back)
 
 
+def carried_on(past: Past) -> Past:
+    """
+    The first variable, each missing pixel as it was last seen before.
+
+    Examples
+    --------
+    >>> past = torch.tensor([[[3.0, 1.0], [0.0, 0.0]]])[..., None, None]
+    >>> carried_on(past)[0, :, :, 0, 0].tolist()
+    [[3.0, 1.0], [3.0, 1.0]]
+    """
+    value, known = past[:, 0, 0], past[:, 0, 1]
+    found = [torch.stack((value, known), 1)]
+    for step in range(1, past.shape[1]):
+        seen = past[:, step, 1]
+        value = torch.where(seen > 0, past[:, step, 0], value)
+        known = torch.where(seen > 0, seen, known)
+        found.append(torch.stack((value, known), 1))
+    return torch.stack(found, 1)
+
+
 def _matched(past: Past, back: int) -> Tensor:
     """Motion from the first to the second of two frames that are `back` apart."""
     height, width = past.shape[-2:]

@@ -39,18 +39,24 @@ class Saved:
 
     def restore(self, network: nn.Module, device: str) -> Fitted:
         """Give the weights to a network of the right shape."""
+        for name, tensor in self.tensors.items():
+            if not bool(tensor.isfinite().all()):
+                raise CheckpointError(
+                    f"{name} of {str(self.path)!r} is not finite, wanted numbers that "
+                    "forecast; fit again"
+                )
         try:
             network.load_state_dict(self._named("network."))
-        except RuntimeError as error:
+            dressing = Dressing.from_tensors(self._named("dressing."))
+        except (RuntimeError, KeyError, TypeError) as error:
             raise CheckpointError(
                 f"the weights of {str(self.path)!r} do not fit the network; pass the "
                 "one they were trained with as network="
             ) from error
-        dressing = self._named("dressing.")
         return Fitted(
             self.task,
             placed(network, device),
-            Dressing.from_tensors(dressing),
+            dressing,
             pd.DataFrame(self.header["log"]),
             self.header["notes"],
         )
@@ -91,6 +97,22 @@ def read(
             f"{str(path)!r} keeps a training that was interrupted, wanted a file of "
             "Nowcaster.save; go on with fit(resume=...)"
         )
+    try:
+        return _understood(Path(path), tensors, header, network, loss)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise CheckpointError(
+            f"the header of {str(path)!r} cannot be understood "
+            f"({type(error).__name__}: {error}); install the stormfusion that wrote it"
+        ) from error
+
+
+def _understood(
+    path: Path,
+    tensors: dict[str, Tensor],
+    header: dict[str, Any],
+    network: Network | nn.Module | None,
+    loss: Loss | WeightedSum | None,
+) -> Saved:
     for variable, held in header["scalings"].items():
         if scaling.scaling_for(variable) != scaling.from_header(held):
             raise CheckpointError(
@@ -104,7 +126,7 @@ def read(
         recipe = network if network is not None else _described(header, path)
         known = restored_loss(header["loss"]) if loss is None else WeightedSum.of(loss)
     task = Task.from_header(header["task"])
-    return Saved(Path(path), recipe, known, task, header["seed"], tensors, header)
+    return Saved(path, recipe, known, task, header["seed"], tensors, header)
 
 
 def _described(header: dict[str, Any], path: str | Path) -> Network:

@@ -56,7 +56,17 @@ class Hindcaster:
         event = as_event(event)
         self.task.check(event)
         start = sampling.first_frame(event, self.task, reference_time)
-        return self._run(event, start)
+        made = self._run(event, start)
+        if made.stale:
+            goes = "is missing" if self.persistence else "goes on from what came before"
+            warnings.warn(
+                f"nothing was observed in the last {made.stale} of the frames that are "
+                f"seen, up to {made.reference_time}; the forecast {goes}. Choose a "
+                "reference_time with data if there is one",
+                UserWarning,
+                stacklevel=3,
+            )
+        return made
 
     def members(
         self, made: Forecast, members: int, seed: int | None

@@ -45,6 +45,8 @@ class Forecast:
     task: Task
     frames: Frames
     reference_time: pd.Timestamp
+    stale: int = 0
+    """How many of the last frames seen hold nothing at all."""
 
     def label(self, values: NDArray[np.float32]) -> xr.DataArray:
         """Physical values, of this forecast or of its members, with their labels."""
@@ -130,7 +132,9 @@ def run(
         numbers = tiling.forecast(network, data.past)[0].float()
     seen = known[-1] if last_only else known.any(0)
     reference = pd.Timestamp(frames.time[start + task.history - 1])
-    return Forecast(numbers, (~seen).cpu().numpy(), task, frames, reference)
+    stale = int(known.flatten(1).any(1).flip(0).nonzero()[0])
+    missing = (~seen).cpu().numpy()
+    return Forecast(numbers, missing, task, frames, reference, stale)
 
 
 def observation(event: Event, start: int, task: Task) -> xr.DataArray:
