@@ -48,7 +48,10 @@ def test_a_forecast_is_labelled(fitted: Nowcaster, storms: Catalog) -> None:
     for axis in "yx":
         np.testing.assert_array_equal(vil[axis], event["vil"][axis])
     assert forecast.attrs["recipe"] == "unet+mse"
-    assert forecast.attrs["validated"] == "on the last events in time"
+    assert forecast.attrs["validated"] == (
+        "on the last events in time, errors measured on 1 window of theirs and 4 of "
+        "the training"
+    )
     assert (vil >= 0).all()
 
 
@@ -516,7 +519,9 @@ def test_a_single_event_says_what_it_is_worth(storms: Catalog) -> None:
         )
     assert caught[0].filename == __file__
     forecast = nowcaster.predict(storms[0])
-    assert forecast.attrs["validated"] == "on the training windows"
+    assert forecast.attrs["validated"] == (
+        "on the training windows, errors measured on 1 window"
+    )
 
 
 def test_log_and_repr(fitted: Nowcaster) -> None:

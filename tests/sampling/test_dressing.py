@@ -5,6 +5,10 @@ import pytest
 import torch
 from torch import Tensor
 
+from stormfusion import Catalog, Event, sampling
+from stormfusion.classical import Persistence
+from stormfusion.data.task import Task
+from stormfusion.data.windows import RandomWindows
 from stormfusion.sampling import Dressing, ErrorAmounts, ErrorTexture
 from stormfusion.sampling.conditions import (
     AMOUNT_EDGES,
@@ -301,3 +305,21 @@ def test_tensors_hold_it_all(measured: Dressing) -> None:
     assert torch.equal(
         drawn(again, forecast, range(2)), drawn(measured, forecast, range(2))
     )
+
+
+def test_windows_that_tell_the_same_are_counted_once() -> None:
+    events = list(Catalog.synthetic(events=4, size=48, frames=26))
+    task = Task.infer(events)
+    network = Persistence().build(channels=2, history=13, leads=12)
+
+    def windows(chosen: list[Event], count: int) -> RandomWindows:
+        return RandomWindows(chosen, task, size=(48, 48), count=count)
+
+    once, used = sampling.measure(network, task, [windows(events[:1], 1)], "cpu", {})
+    often, same = sampling.measure(network, task, [windows(events[:1], 30)], "cpu", {})
+    assert used == same == (1,)
+    assert torch.equal(once.power, often.power)
+    sources = [windows(events[:1], 8), windows(events[1:], 64)]
+    both, used = sampling.measure(network, task, sources, "cpu", {})
+    assert used == (1, 3)
+    assert not torch.equal(both.quantiles, once.quantiles)

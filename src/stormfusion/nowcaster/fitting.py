@@ -102,7 +102,9 @@ def fit(
             )
         log, failed = reached.table(), reached.failed
     network = placed(network, device)
-    dressing = sampling.measure(network, task, fixed, device, failed)
+    sources = (fixed,) if validation is None else (fixed, windows)
+    dressing, used = sampling.measure(network, task, sources, device, failed)
+    notes["validated"] += _measured_on(used)
     if failed:
         name, why = next(iter(failed.items()))
         noun = "event" if len(failed) == 1 else "events"
@@ -113,6 +115,13 @@ def fit(
             stacklevel=3,
         )
     return Fitted(task, network, dressing, log, notes)
+
+
+def _measured_on(used: tuple[int, ...]) -> str:
+    """What to say of the windows that the errors were measured on."""
+    own, *others = used
+    text = f", errors measured on {own} window{'s' * (own != 1)}"
+    return f"{text} of theirs and {others[0]} of the training" if any(others) else text
 
 
 def _windows(

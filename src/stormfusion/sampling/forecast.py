@@ -1,6 +1,6 @@
 """A network run on a storm: one forecast, its labels and its members."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +17,14 @@ from stormfusion.data.labels import forecast_array
 from stormfusion.data.scaling import scaling_for
 from stormfusion.data.selection import moment
 from stormfusion.data.task import Task, regular
-from stormfusion.data.windows import RandomWindows, batch, principal, realize, take
+from stormfusion.data.windows import (
+    RandomWindows,
+    Sample,
+    batch,
+    principal,
+    realize,
+    take,
+)
 from stormfusion.errors import CatalogError
 from stormfusion.grids import Grid
 from stormfusion.nn import tiling
@@ -29,6 +36,9 @@ RADIUS = 12
 
 TEXTURES = 32
 """Windows on which the texture of the errors is measured, at most."""
+
+ENOUGH = 32
+"""Windows whose errors tell enough to do without those that were learned from."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -158,40 +168,72 @@ def observation(event: Event, start: int, task: Task) -> xr.DataArray:
 def measure(
     network: nn.Module,
     task: Task,
-    windows: RandomWindows,
+    sources: Sequence[RandomWindows],
     device: str,
     failed: dict[str, str],
-) -> Dressing:
-    """The dressing that the errors over some windows make; names what is not read."""
+) -> tuple[Dressing, tuple[int, ...]]:
+    """
+    The dressing that the errors over some windows make.
+
+    Parameters
+    ----------
+    network, task, device
+        What forecasts, what, and where.
+    sources
+        Windows to measure on, those not learned from first. Those after them are used
+        where there are fewer than `ENOUGH` before. Of windows of one event that lie
+        next to each other in time and space, which tell the same, one is counted.
+    failed
+        Events that cannot be read are named in it.
+
+    Returns
+    -------
+    tuple of Dressing and tuple of int
+        How many windows were used of each source.
+    """
     amounts = ErrorAmounts(task.leads, RADIUS)
-    for window in _compared(network, windows, len(windows), device, failed):
-        amounts.add(*window)
+    used: list[list[int]] = []
+    seen: set[tuple[str, int, int, int]] = set()
+    tries = None
+    for source in sources:
+        used.append([])
+        for number in range(len(source))[:tries]:
+            sample = source[number]
+            failed.update(sample.failed)
+            place = _place(sample, task)
+            compared = None if place in seen else _compared(network, sample, device)
+            if compared is not None and bool(compared[-1].any()):
+                seen.add(place)
+                used[-1].append(number)
+                amounts.add(*compared)
+        tries = max(ENOUGH - len(seen), 0)
     quantiles = amounts.quantiles()
     texture = ErrorTexture(quantiles, RADIUS)
-    few = min(len(windows), TEXTURES)
-    for window in _compared(network, windows, few, device, failed):
-        texture.add(*window)
-    return Dressing(quantiles, texture.spectrum(), texture.memory(), RADIUS)
+    chosen = [
+        (source, n) for source, some in zip(sources, used, strict=True) for n in some
+    ]
+    for source, number in chosen[:TEXTURES]:
+        texture.add(*_compared(network, source[number], device))
+    dressing = Dressing(quantiles, texture.spectrum(), texture.memory(), RADIUS)
+    return dressing, tuple(map(len, used))
+
+
+def _place(sample: Sample, task: Task) -> tuple[str, int, int, int]:
+    """Event, time and part of the grid, as roughly as windows are long and wide."""
+    name, start, row, column = sample.origin
+    height, width = sample.shape
+    return name, start // task.leads, row // height, column // width
 
 
 def _compared(
-    network: nn.Module,
-    windows: RandomWindows,
-    count: int,
-    device: str,
-    failed: dict[str, str],
-) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-    """Forecast, observed, and where both are known, of some windows."""
-    for number in range(count):
-        sample = windows[number]
-        failed.update(sample.failed)
-        data = batch([sample], device)
-        if not bool(data.valid.any()):
-            continue
-        with torch.inference_mode():
-            forecast = network(data.past)[0].float()
-            valid = data.valid[0] & (data.past[0, :, 1] > 0).any(0)
-        yield forecast, data.future[0], valid
+    network: nn.Module, sample: Sample, device: str
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Forecast, observed, and where both are known, of a window."""
+    data = batch([sample], device)
+    with torch.inference_mode():
+        forecast = network(data.past)[0].float()
+        valid = data.valid[0] & (data.past[0, :, 1] > 0).any(0)
+    return forecast, data.future[0], valid
 
 
 def first_frame(event: Event, task: Task, reference_time: object | None) -> int:

@@ -57,6 +57,8 @@ class Sample:
         Number of frames of the inputs.
     shape
         Rows and columns of the window, on the target's grid.
+    origin
+        Id of the event, its first frame, row and column: what tells it from others.
     failed
         Ids of events that could not be read when this window was drawn, and why.
     """
@@ -65,6 +67,7 @@ class Sample:
     target: Stack | None
     history: int
     shape: tuple[int, int]
+    origin: tuple[str, int, int, int]
     failed: tuple[tuple[str, str], ...] = ()
 
 
@@ -185,7 +188,8 @@ def take(
     if target:
         first = start + task.history + task.first_lead - 1
         wanted = _stack(main, slice(first, first + task.leads), rows, columns)
-    return Sample(tuple(stacks), wanted, task.history, grid.shape)
+    origin = (event.id, start, rows.start, columns.start)
+    return Sample(tuple(stacks), wanted, task.history, grid.shape, origin)
 
 
 def _stack(frames: Frames, span: slice, rows: slice, columns: slice) -> Stack:
