@@ -37,6 +37,15 @@ def test_missing_in_a_member_is_missing_in_all() -> None:
         assert array.isnull().values.ravel().tolist() == [True, False]
 
 
+def test_infinite_is_missing() -> None:
+    values = np.ones((3, 1, 2, 2), dtype="float32")
+    values[1, 0, 0, 0] = np.inf
+    made = Ensemble(labelled(values).to_dataset())
+    for found in (made.mean(), made.percentile(90), made.probability(HAZARD)):
+        assert np.isnan(found.values[0, 0, 0])
+        assert np.isfinite(found.values[0, 1]).all()
+
+
 def test_a_footprint_agrees_with_the_ensemble() -> None:
     made = ensemble()
     footprint = made.footprint(HAZARD, percentiles=[10, 90]).dataset
@@ -107,6 +116,30 @@ def test_verify_by_lead_and_by_time() -> None:
             labelled(np.zeros((2, 1, 3, 3))).rename(lead="step").to_dataset(),
             ValueError,
             "wanted member, lead, y and x; rename or expand them",
+        ),
+        (
+            labelled(np.zeros((2, 1, 3, 3))).astype(str).to_dataset(),
+            TypeError,
+            "holds <U32, wanted numbers",
+        ),
+        (
+            labelled(np.zeros((0, 1, 3, 3))).to_dataset(),
+            ValueError,
+            "has nothing along member, wanted one or more",
+        ),
+        *(
+            (
+                labelled(np.zeros((2, 3, 3, 3)))
+                .assign_coords({dim: order})
+                .to_dataset(),
+                ValueError,
+                f"{dim} has values twice or out of order",
+            )
+            for dim, order in (
+                ("lead", [5, 5, 10]),
+                ("lead", [15, 10, 5]),
+                ("x", [0.0, 2.0, 1.0]),
+            )
         ),
     ],
 )

@@ -88,8 +88,8 @@ def load(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         if isinstance(error, CheckpointError):
             raise
         raise CheckpointError(
-            f"{str(path)!r} is no whole checkpoint ({error}), wanted a file that "
-            "Nowcaster.save wrote; copy it again"
+            f"{str(path)!r} is no whole checkpoint ({error}), wanted one that "
+            "Nowcaster.save or fit(resume=...) wrote; copy it again"
         ) from error
     if header.get("format") != FORMAT:
         raise CheckpointError(

@@ -27,13 +27,16 @@ class Ensemble:
     ----------
     dataset
         One variable with the dimensions `member`, `lead`, `y`, `x`, whoever made it:
-        `nowcaster.ensemble`, pysteps or a weather model. A pixel that is missing in a
-        member is missing in what is asked of all of them.
+        `nowcaster.ensemble`, pysteps or a weather model. A pixel that is missing (NaN
+        or infinite) in a member is missing in what is asked of all of them.
 
     Raises
     ------
+    TypeError
+        If it is no dataset, or holds no numbers.
     ValueError
-        If a dimension is missing or there is more than one variable of ours.
+        If a dimension is missing or empty, leads, rows or columns do not go one way,
+        or there is more than one variable of ours.
 
     Examples
     --------
@@ -66,7 +69,9 @@ class Ensemble:
                 "member, lead, y and x; rename or expand them"
             )
         self.variable = names[0]
-        self.dataset = dataset.transpose("member", "lead", "y", "x", ...)
+        self.dataset = _checked(
+            dataset.transpose("member", "lead", "y", "x", ...), names[0]
+        )
 
     @property
     def members(self) -> int:
@@ -197,3 +202,29 @@ class Ensemble:
 
     def _of_all(self, array: xr.DataArray) -> xr.DataArray:
         return array.astype("float32").rename(self.variable)
+
+
+def _checked(dataset: xr.Dataset, name: str) -> xr.Dataset:
+    """The dataset, infinite values missing, if its values and axes make sense."""
+    values = dataset[name]
+    if values.dtype.kind not in "iuf":
+        raise TypeError(f"{name!r} holds {values.dtype}, wanted numbers; convert it")
+    empty = [str(d) for d in values.dims if not values.sizes[d]]
+    if empty:
+        raise ValueError(
+            f"{name!r} has nothing along {', '.join(empty)}, wanted one or more "
+            "members, leads, rows and columns; check what was selected"
+        )
+    for dim in ("lead", "y", "x"):
+        if dim not in values.coords:
+            continue
+        index = values.indexes[dim]
+        falls = index.is_monotonic_decreasing and dim != "lead"
+        if not index.is_unique or not (index.is_monotonic_increasing or falls):
+            raise ValueError(
+                f"{dim} has values twice or out of order, wanted each once and in "
+                f"order; call dataset.drop_duplicates({dim!r}).sortby({dim!r})"
+            )
+    if values.dtype.kind == "f" and bool(np.isinf(values).any()):
+        dataset = dataset.assign({name: values.where(np.isfinite(values))})
+    return dataset

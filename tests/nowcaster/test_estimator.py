@@ -493,6 +493,28 @@ class Own(nn.Module):
         return past[:, -1:, 0] * self.gain[:, None, None]
 
 
+class Wrapped(Own):
+    """Its forecast stands in a tuple."""
+
+    def forward(self, past: Tensor) -> tuple[Tensor]:
+        return (super().forward(past),)
+
+
+@pytest.mark.parametrize(
+    ("module", "message"),
+    [
+        (Own(leads=8), r"Own returned \(1, 8, 32, 32\) .* wanted a tensor of \(1, 12"),
+        (Wrapped(), r"Wrapped returned tuple for a past of .* wanted a tensor of"),
+        (Own().requires_grad_(requires_grad=False), "has no weights to train"),
+    ],
+)
+def test_a_module_that_does_not_fit(
+    module: nn.Module, message: str, storms: Catalog
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        Nowcaster(module, device="cpu").fit(storms, progress=False)
+
+
 def test_a_module_of_ones_own(storms: Catalog) -> None:
     module = Own()
     nowcaster = Nowcaster(module, loss=MAE() + 0.1 * SSIM(), device="cpu")
@@ -624,6 +646,11 @@ def test_odd_arguments_of_fit(
 ) -> None:
     with pytest.raises(error, match=message):
         Nowcaster(UNet(width=4, depth=1)).fit(storms, progress=False, **options)
+
+
+def test_inputs_are_a_sequence() -> None:
+    with pytest.raises(TypeError, match=r"inputs is 3, wanted a sequence of names"):
+        Nowcaster("unet", inputs=3)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("inputs", [(), ("vil", "vil")])

@@ -42,6 +42,12 @@ def test_to_another_device(path: Path, storms: Catalog, device) -> None:
         Nowcaster.load(path, device="cuda:77")
 
 
+def test_a_recipe_names_its_network(still: Nowcaster, tmp_path: Path) -> None:
+    path = still.save(tmp_path / "still.safetensors")
+    with pytest.raises(TypeError, match=r"holds recipe 'persistence', which names"):
+        Nowcaster.load(path, network=UNet())
+
+
 def test_persistence_and_its_errors(
     still: Nowcaster, storms: Catalog, tmp_path: Path
 ) -> None:

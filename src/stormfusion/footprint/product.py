@@ -7,7 +7,7 @@ import xarray as xr
 
 from stormfusion import verification
 from stormfusion.hazards import Hazard
-from stormfusion.writing import replacing
+from stormfusion.writing import as_path, replacing
 
 
 class Footprint:
@@ -33,6 +33,11 @@ class Footprint:
     """
 
     def __init__(self, dataset: xr.Dataset) -> None:
+        if not isinstance(dataset, xr.Dataset):
+            raise TypeError(
+                f"got a {type(dataset).__name__}, wanted an xarray Dataset; make one "
+                "with Ensemble.footprint"
+            )
         if not {"probability", "percentile", "mean"} & set(dataset.data_vars):
             raise ValueError(
                 f"a footprint holds probability, percentile or mean, got "
@@ -153,4 +158,4 @@ def write_netcdf(dataset: xr.Dataset, path: str | Path) -> Path:
     }
     with replacing(path) as temporary:
         dataset.to_netcdf(temporary, engine="h5netcdf", encoding=packed)
-    return Path(path).expanduser()
+    return as_path(path)

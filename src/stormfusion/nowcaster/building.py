@@ -72,6 +72,29 @@ def build(network: Any, task: Task, seed: int) -> nn.Module:
         return built
 
 
+def check_module(network: nn.Module, task: Task, size: tuple[int, int]) -> None:
+    """Run a module once; make sure that it forecasts what is wanted, and can learn."""
+    past = torch.zeros((1, task.history, task.channels, *size))
+    for weight in network.parameters():
+        past = past.to(weight.device)
+    training = network.training
+    with torch.no_grad():
+        made = network.eval()(past)
+    network.train(training)
+    wanted = (1, task.leads, *size)
+    found = tuple(made.shape) if isinstance(made, torch.Tensor) else type(made).__name__
+    if found != wanted:
+        raise ValueError(
+            f"network {type(network).__name__} returned {found} for a past of "
+            f"{tuple(past.shape)}, wanted a tensor of {wanted}: batch, lead, y and x"
+        )
+    if not any(weight.requires_grad for weight in network.parameters()):
+        raise ValueError(
+            f"network {type(network).__name__} has no weights to train, wanted some "
+            'with requires_grad; "persistence" is the forecast that needs none'
+        )
+
+
 def checked_inputs(
     inputs: Sequence[str] | None, target: str | None
 ) -> tuple[str, ...] | None:
@@ -80,6 +103,11 @@ def checked_inputs(
         raise TypeError(
             f"inputs is the text {inputs!r}, wanted a sequence of names; write "
             f"inputs=({inputs!r},)"
+        )
+    if inputs is not None and not isinstance(inputs, Sequence):
+        raise TypeError(
+            f"inputs is {inputs!r}, wanted a sequence of names, such as ('vil', "
+            "'ir107')"
         )
     found = None if inputs is None else tuple(inputs)
     if found is not None and (not found or len(set(found)) < len(found)):

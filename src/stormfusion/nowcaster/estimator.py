@@ -143,7 +143,7 @@ class Nowcaster:
             The highest, after the warm-up.
         resume
             A file that keeps the training after every epoch. If it is there, training
-            goes on from it.
+            goes on from it; where it is finished it is taken as it is.
         strict
             Stop at the first event that cannot be read, rather than skip it.
         progress

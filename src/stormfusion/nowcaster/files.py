@@ -97,6 +97,11 @@ def read(
             f"{str(path)!r} keeps a training that was interrupted, wanted a file of "
             "Nowcaster.save; go on with fit(resume=...)"
         )
+    if header.get("recipe") is not None and (network is not None or loss is not None):
+        raise TypeError(
+            f"{str(path)!r} holds recipe {header['recipe']!r}, which names its "
+            "network and loss; leave network= and loss= out"
+        )
     try:
         return _understood(Path(path), tensors, header, network, loss)
     except (KeyError, TypeError, AttributeError) as error:

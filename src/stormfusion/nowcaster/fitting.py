@@ -17,10 +17,12 @@ from stormfusion.data.task import Task
 from stormfusion.data.windows import RandomWindows, window_size
 from stormfusion.errors import CheckpointError
 from stormfusion.losses import WeightedSum
+from stormfusion.nowcaster.building import check_module
 from stormfusion.sampling import Dressing
 from stormfusion.training.device import channels_last, make_fabric
 from stormfusion.training.plan import Plan
 from stormfusion.training.split import fingerprint, validation_split
+from stormfusion.writing import as_path
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,11 +83,12 @@ def fit(
     }
     log, failed = pd.DataFrame(columns=["epoch", "loss"]), {}
     if loss is not None:
+        check_module(network, task, windows.size)
         store = None
         if settings.resume is not None:
             checked = "" if validation is None else fingerprint(validation)
             header = {**asdict(plan), **identity, **notes, "validation": checked}
-            store = TrainingFile(Path(settings.resume).expanduser(), header)
+            store = TrainingFile(as_path(settings.resume), header)
         fabric = make_fabric(device, precision=store.precision() if store else None)
         notes["precision"] = str(fabric._precision.precision)
         # of the ways to convolve on CUDA, one that gives the same numbers every time

@@ -108,7 +108,7 @@ def train(  # noqa: PLR0915  # the loop is whole on purpose
                 at.step += 1
                 _show(bar, plan, at, began, f"loss {_mean(losses):.4f}")
             row = {
-                "epoch": at.epoch,
+                "epoch": at.epoch + 1,
                 "loss": _across(fabric, _mean(losses)),
                 "learning_rate": optimizer.param_groups[0]["lr"],
                 "windows": len(losses) * own * fabric.world_size,
