@@ -18,6 +18,7 @@ FEW = settings(max_examples=100, deadline=None)
     [
         ("vil >= 12 kg m-2", "vil >= 12 kg m-2"),
         ("  vil>=12kg/m^2 ", "vil >= 12 kg m-2"),
+        ("vil ≥ 12 kg m-2", "vil >= 12 kg m-2"),
         ("vil >= 1.2e1 mm", "vil >= 12 kg m-2"),
         ("reflectivity >= 35 dBZ", "reflectivity >= 35 dBZ"),
         ("rain_rate >= 1 inch h-1", "rain_rate >= 25.4 mm h-1"),
@@ -62,6 +63,8 @@ def test_any_text_is_read_or_refused(text):
         ("vil > 12 kg m-2", "compares with '>'"),
         ("ir107 < -40 degC", "compares with '<'"),
         ("vil <= 12 kg m-2", "nothing else is available yet"),
+        ("vil ≤ 12 kg m-2", "an event is 'value >= threshold'"),
+        (12, "hazard 12 cannot be read; write it like"),
         ("vil => 12 kg m-2", "compares with '=>'"),
         ("hail >= 1 inch", "unknown variable 'hail'.*known variables: vil"),
         ("VIL >= 12 kg m-2", "did you mean 'vil'"),
@@ -84,7 +87,7 @@ def test_refusals_say_what_to_do(text, helpful):
         Hazard.parse(text)
 
 
-@pytest.mark.parametrize("threshold", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("threshold", [np.nan, np.inf, -np.inf, "12", None])
 def test_threshold_is_finite(threshold):
     with pytest.raises(ValueError, match="finite"):
         Hazard("vil", threshold, "kg m-2")
@@ -115,6 +118,18 @@ def test_occurs():
         "long_name": "occurrence of vil >= 12 kg m-2",
     }
     xr.testing.assert_equal(occurrence.x, vil.x)
+
+
+@pytest.mark.parametrize("values", [np.ones(2), [1.0], xr.Dataset()])
+def test_occurs_in_labelled_values_only(values):
+    with pytest.raises(TypeError, match=r"wanted a DataArray of 'vil'; pass one"):
+        Hazard("vil", 12, "kg m-2").occurs(values)
+
+
+@pytest.mark.parametrize("variable", [3, ["vil"]])
+def test_a_variable_that_is_no_name(variable):
+    with pytest.raises(ValueError, match=r"unknown variable .* in a hazard"):
+        Hazard(variable, 12, "kg m-2")
 
 
 def test_occurs_in_the_units_of_the_values():

@@ -14,7 +14,7 @@ from PIL import Image
 
 from stormfusion import plot
 from stormfusion.errors import MissingExtraError
-from stormfusion.plot import colors, coords, films
+from stormfusion.plot import colors, coords, films, panels
 
 LEADS = np.array([10, 20, 30], dtype="timedelta64[m]").astype("timedelta64[ns]")
 START = np.datetime64("2019-06-02T18:00", "ns")
@@ -291,6 +291,54 @@ def test_what_cannot_be_drawn_says_what_to_do(array, error, words):
         colors.paint([coords.frame(array)], cmap="standard")
 
 
+@pytest.mark.parametrize("dtype", [str, complex, "datetime64[ns]"])
+def test_what_are_no_numbers_is_not_drawn(dtype):
+    array = map_of(np.ones((2, 2))).astype(dtype)
+    with pytest.raises(TypeError, match=r"array holds .*, wanted numbers; convert"):
+        plot.field(array)
+
+
+@pytest.mark.parametrize("draw", [plot.field, plot.probability])
+def test_axes_and_paths_of_a_single_map(draw, tmp_path):
+    array = map_of(np.full((3, 3), 0.5))
+    draw(array, path=tmp_path / "map.png", title=3)
+    assert (tmp_path / "map.png").read_bytes()[1:4] == b"PNG"
+    with pytest.raises(TypeError, match=r"ax is 3, wanted matplotlib axes; make some"):
+        draw(array, ax=3)
+    with pytest.raises(
+        TypeError, match=r"path is 3, wanted text or a Path; name the f"
+    ):
+        draw(array, path=3)
+    for name in ("map", "map.exe"):
+        with pytest.raises(
+            ValueError, match=r"the ending of a picture, such as 'map.p"
+        ):
+            draw(array, path=tmp_path / name)
+
+
+ODD = [None, "x", 3, np.zeros((2, 2)), [1.0]]
+
+
+@pytest.mark.parametrize("odd", ODD, ids=["none", "text", "number", "array", "list"])
+@pytest.mark.parametrize(
+    ("draw", "words"),
+    [
+        (plot.field, "array is .*, wanted an xarray.DataArray; pick"),
+        (plot.probability, "array is .*, wanted an xarray.DataArray; pick"),
+        (lambda a: plot.triplet(a, a, a), "input is .*, wanted an xarray.DataArray"),
+        (plot.strip, "forecast is .*, wanted an xarray.DataArray"),
+        (lambda a: plot.animate(a, "x.gif"), "array is .*, wanted an xarray.DataArray"),
+        (plot.footprint, r"dataset is .*, wanted an xarray.Dataset; give Footprint"),
+        (plot.reliability, r"dataset is .*, wanted an xarray.Dataset of scores; give"),
+        (plot.scores, r"dataset is .*, wanted an xarray.Dataset of scores; give"),
+        (plot.training, r"log is .*, wanted a DataFrame; give the log"),
+    ],
+)
+def test_what_is_of_another_kind_is_told(draw, words, odd):
+    with pytest.raises(TypeError, match=words):
+        draw(odd)
+
+
 def test_unknown_colormaps_are_named():
     array = map_of(np.ones((2, 2)))
     with pytest.raises(
@@ -341,7 +389,16 @@ def test_triplet_refuses_leads_it_has_not(storm):
         plot.triplet(storm[0], storm, storm, lead="45 min")
     with pytest.raises(TypeError, match="lead 20 has no unit; write '20 min'"):
         coords.at_lead(storm, 20, role="forecast")
+    for odd in ("x", ["30 min"], {}):
+        with pytest.raises(
+            ValueError, match=r"lead is .*, wanted a time with its unit"
+        ):
+            plot.triplet(storm[0], storm, storm, lead=odd)
     timed = storm.swap_dims(lead="time").drop_vars("lead")
+    with pytest.raises(
+        ValueError, match=r"forecast has dims \(time, .*isel\(time=-1\)"
+    ):
+        plot.triplet(storm[0], timed, timed)
     with pytest.raises(ValueError, match="valid time of the forecast is not known"):
         plot.triplet(storm[0], timed, storm.drop_vars("time"))
 
@@ -370,6 +427,39 @@ def test_strip_of_named_leads_and_of_more_than_six(storm):
     assert heads == [f"+{minute} min" for minute in range(10, 61, 10)]
 
 
+@pytest.mark.parametrize(
+    ("count", "names", "shape"), [(8, 1, (1, 8)), (20, 1, (4, 5)), (11, 2, (4, 6))]
+)
+def test_strip_of_many_leads_is_wrapped(storm, count, names, shape):
+    leads = np.arange(1, count + 1) * np.timedelta64(300, "s")
+    many = storm.isel(lead=[0] * count).drop_vars("time").assign_coords(lead=leads)
+    figure = plot.strip({f"net{i}": many for i in range(names)}, leads=list(leads))
+    figure.draw_without_rendering()
+    panels = maps(figure)
+    assert len(panels) == count * names
+    boxes = np.array([ax.get_position().bounds for ax in panels])
+    np.testing.assert_allclose(boxes[:, 2:], boxes[:1, 2:].repeat(len(boxes), 0))
+    places = [np.unique(boxes[:, i].round(6)).size for i in (1, 0)]
+    assert tuple(places) == shape
+    heads = [ax.get_title() for ax in panels if ax.get_title()]
+    assert heads == [f"+{5 * n} min" for n in range(1, count + 1)]
+    ylabels = [ax.get_ylabel() for ax in panels if ax.get_ylabel()]
+    assert ylabels == [f"net{i}" for i in range(names)] * (shape[0] // names)
+
+
+@pytest.mark.parametrize(
+    ("count", "first", "places"),
+    [
+        (20, False, [3, 7, 11, 15, 19]),
+        (12, False, [1, 3, 5, 7, 9, 11]),
+        (49, True, [0, 12, 24, 36, 48]),
+        (4, True, [0, 1, 2, 3]),
+    ],
+)
+def test_maps_are_evenly_spaced_in_time(count, first, places):
+    assert panels._spread(count, first=first) == places
+
+
 def test_strip_of_the_past_is_drawn_by_time():
     coords = {"time": pd.date_range("2019-06-02 18:00", periods=11, freq="5min")}
     past = map_of(np.ones((11, 3, 3)), dims=("time",), coords=coords)
@@ -387,6 +477,13 @@ def test_strip_refuses_what_has_no_lead(storm):
         plot.strip(storm[0])
     with pytest.raises(ValueError, match="at least one"):
         plot.strip({})
+    for odd in ("30 min", 3):
+        with pytest.raises(
+            TypeError, match=r"leads are .*, wanted a list of lead times"
+        ):
+            plot.strip(storm, leads=odd)
+    with pytest.raises(ValueError, match=r"lead is 'x', wanted a time with its unit"):
+        plot.strip(storm, leads=["x"])
     with pytest.raises(ValueError, match="leads is empty"):
         plot.strip(storm, leads=[])
     with pytest.raises(ValueError, match="no frames"):
@@ -423,6 +520,23 @@ def test_probability_is_bare_below_one_percent_and_has_labelled_contours():
     np.testing.assert_allclose(ax.collections[0].levels, [0.1, 0.3, 0.5, 0.7, 0.9])
     assert {"10%", "30%"} <= {text.get_text() for text in ax.texts}
     assert not plot.probability(risk, contours=()).axes[0].collections
+
+
+def test_contours_of_a_crowded_map_are_not_labelled():
+    y, x = np.mgrid[:120, :120]
+    crowd = map_of(
+        np.sin(y / 5) ** 2 * np.sin(x / 5) ** 2, name="probability", units="1"
+    )
+    ax = plot.probability(crowd).axes[0]
+    assert not ax.texts
+    assert ax.collections
+
+
+def test_contours_are_numbers():
+    assert len(plot.probability(risk_of(), contours=0.5).axes[0].collections) == 1
+    for odd in ("x", ["x"], [None, 0.5, "y"]):
+        with pytest.raises(TypeError, match=r"contours are .*, wanted probabilities"):
+            plot.probability(risk_of(), contours=odd)
 
 
 @pytest.mark.parametrize("value", [np.nan, 0.0, 0.5, 1.0])
@@ -478,6 +592,9 @@ def test_footprint_tolerates_what_is_missing():
     dataset = footprint_of()
     only = plot.footprint(dataset[["window_percentile"]], quantile=0.4)
     assert [ax.get_title(loc="left") for ax in maps(only)] == ["50th percentile"]
+    for odd in (90, -0.1, "x", None):
+        with pytest.raises(ValueError, match=r"quantile is .*, wanted from 0 to 1"):
+            plot.footprint(dataset, quantile=odd)
     leads = plot.footprint(dataset[["probability"]])
     assert maps(leads)[0].get_title(loc="left") == "vil ≥ 3.5 kg m-2, +20 min"
     plot.footprint(dataset[["window_probability"]].isel(hazard=0, drop=True))
@@ -571,6 +688,24 @@ def test_reliability_has_the_diagonal_climatology_and_counts(bins):
     assert len(above[1].lines[2].get_xdata()) == 9
     assert above[0].get_ylabel() == "observed frequency"
     assert [ax.get_xlabel() for ax in figure.axes[2:]] == ["forecast probability"] * 2
+
+
+@pytest.mark.parametrize(("count", "shape"), [(1, (1, 1)), (4, (2, 2)), (5, (2, 3))])
+def test_reliability_of_many_thresholds_is_wrapped(bins, count, shape):
+    figure = plot.reliability(bins.isel(threshold=[0] * count))
+    seen = [ax for ax in figure.axes if ax.get_visible()]
+    assert len(seen) == 2 * count
+    assert len(figure.axes) == 2 * shape[0] * shape[1]
+    assert figure.get_figwidth() <= 10.5
+    shown = [ax for ax in seen if ax.xaxis.label.get_visible()]
+    assert len(shown) == shape[1]
+
+
+def test_titles_keep_off_the_edge(skill):
+    figure = plot.scores(skill)
+    figure.draw_without_rendering()
+    top = max(ax.get_tightbbox().y1 for ax in figure.axes)
+    assert figure.bbox.height - top >= 0.09 * figure.dpi
 
 
 def test_reliability_of_one_forecast_has_bars_and_tolerates_empty_bins(bins):
@@ -677,7 +812,8 @@ def test_a_film_that_fails_leaves_what_was_there(storm, tmp_path, monkeypatch):
     ("change", "words"),
     [
         ({"path": "storm.avi"}, r"is \.gif or \.mp4"),
-        ({"fps": 0}, "fps must be positive"),
+        ({"fps": 0}, "fps must be a positive number"),
+        ({"fps": "5"}, "fps must be a positive number, but got '5'"),
         ({"array": map_of(np.ones((2, 2)))}, "frames along time or lead"),
     ],
 )

@@ -147,7 +147,9 @@ def test_rain_and_reflectivity_invert(rate, a, b):
     assert back[0] == pytest.approx(rate, rel=1e-9)
 
 
-@pytest.mark.parametrize(("a", "b"), [(0, 1.6), (200, 0), (-1, 1.6), (200, -1)])
+@pytest.mark.parametrize(
+    ("a", "b"), [(0, 1.6), (200, 0), (-1, 1.6), (200, -1), ("200", 1.6), (200, None)]
+)
 def test_power_law_must_be_positive(a, b):
     for function in (reflectivity_to_rain_rate, rain_rate_to_reflectivity):
         with pytest.raises(ValueError, match="a > 0 and b > 0"):
@@ -232,3 +234,34 @@ def test_many_thresholds_broadcast():
 def test_every_variable_has_units_that_can_be_read(name):
     assert conversion(VARIABLES[name].units, VARIABLES[name].units) == (1, 0)
     assert VARIABLES[name].long_name
+
+
+CALLS = {
+    "vil_from_code": vil_from_code,
+    "vil_to_code": vil_to_code,
+    "vil_from_bytes": vil_from_bytes,
+    "vil_to_bytes": vil_to_bytes,
+    "reflectivity_to_rain_rate": reflectivity_to_rain_rate,
+    "rain_rate_to_reflectivity": rain_rate_to_reflectivity,
+    "exceeds": lambda values: exceeds(values, 20),
+    "convert": lambda values: convert(values, "inch", "mm"),
+}
+
+FIELD = xr.Dataset({"vil": ("x", [1.0])})
+
+
+@pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
+def test_lists_and_numbers_are_taken_as_arrays(call):
+    expected = call(np.array([20, 30]))
+    for values in ([20, 30], (20, 30)):
+        np.testing.assert_array_equal(call(values), expected)
+    assert call(20) == expected[0]
+
+
+@pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
+@pytest.mark.parametrize("values", ["x", None, ["a"], FIELD, np.array([None])])
+def test_what_are_no_numbers(call, values):
+    with pytest.raises(
+        TypeError, match=r"got \w+ of .*, wanted numbers; pass an array"
+    ):
+        call(values)

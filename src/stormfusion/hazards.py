@@ -48,19 +48,21 @@ class Hazard:
     units: str
 
     def __post_init__(self) -> None:
-        if self.variable not in VARIABLES:
-            close = difflib.get_close_matches(self.variable.lower(), VARIABLES, n=1)
+        name = str(self.variable)
+        if name not in VARIABLES:
+            close = difflib.get_close_matches(name.lower(), VARIABLES, n=1)
             hint = f"; did you mean {close[0]!r}?" if close else ""
             raise ValueError(
                 f"unknown variable {self.variable!r} in a hazard{hint} "
                 f"(known variables: {', '.join(VARIABLES)})"
             )
-        threshold = float(self.threshold)
-        if not math.isfinite(threshold):
+        number = isinstance(self.threshold, int | float | np.number)
+        if not number or not math.isfinite(self.threshold):
             raise ValueError(
-                f"a hazard of {self.variable} has the threshold {threshold}; "
+                f"a hazard of {self.variable} has the threshold {self.threshold!r}; "
                 "give a finite number"
             )
+        threshold = float(self.threshold)
         units = VARIABLES[self.variable].units
         scale, offset = conversion(self.units, units)
         if (scale, offset) != (1.0, 0.0):
@@ -75,7 +77,7 @@ class Hazard:
     @classmethod
     def parse(cls, text: str) -> Self:
         """
-        Read a hazard: a variable, `>=`, a number and its units.
+        Read a hazard: a variable, `>=` or `≥`, a number and its units.
 
         Parameters
         ----------
@@ -97,11 +99,11 @@ class Hazard:
         >>> Hazard.parse("ir107 >= 250 K")
         Hazard(variable='ir107', threshold=-23.15, units='degC')
         """
-        match = _HAZARD.fullmatch(text.strip())
+        match = _HAZARD.fullmatch(text.strip()) if isinstance(text, str) else None
         if match is None:
             _refuse(text, "cannot be read", "write it like 'vil >= 12 kg m-2'")
         variable, operator, threshold, units = match.groups()
-        if operator != ">=":
+        if operator not in (">=", "≥"):
             _refuse(
                 text,
                 f"compares with {operator!r}",
@@ -143,8 +145,10 @@ class Hazard:
 
         Raises
         ------
+        TypeError
+            If `values` are no labelled array.
         ValueError
-            If `values` are another variable, or have units of another kind.
+            If they are another variable, or have units of another kind.
 
         Examples
         --------
@@ -152,6 +156,12 @@ class Hazard:
         >>> Hazard("vil", 12, "kg m-2").occurs(vil).values
         array([ 0.,  1., nan], dtype=float32)
         """
+        if not isinstance(values, xr.DataArray):
+            raise TypeError(
+                f"got {type(values).__name__}, wanted a DataArray of "
+                f"{self.variable!r}; pass one variable, such as "
+                f"dataset[{self.variable!r}]"
+            )
         if values.name in VARIABLES and values.name != self.variable:
             raise ValueError(
                 f"hazard '{self}' is about {self.variable!r}, but got "

@@ -187,7 +187,10 @@ def test_where_type_and_predicate():
     )
     assert catalog.where(event_type="Hail")[0].id == "a"
     assert len(catalog.where(event_type=["Hail", "Flood"])) == 2
-    assert len(catalog.where(event_type="Tornado")) == 0
+    assert len(catalog.where(time=slice("2030", None), event_type="Hail")) == 0
+    for none in ("Tornado", ["Hail", "Tornado"]):
+        with pytest.raises(CatalogError, match=r"type 'Tornado', it has Flood, Hail;"):
+            catalog.where(event_type=none)
     assert catalog.where(lambda t: t["n"] > 1)[0].id == "b"
     assert len(catalog.where(lambda t: t["n"] > 1, event_type="Hail")) == 0
     with pytest.raises(TypeError, match="wanted true or false for each of 2 rows"):
@@ -318,8 +321,12 @@ def test_split_of_one_time_or_nothing():
     catalog = Catalog([storm("a"), storm("b")])
     with pytest.raises(CatalogError, match="events of more than one time"):
         catalog.split(0.5)
-    with pytest.raises(CatalogError, match="splitting 0 events"):
+    with pytest.raises(CatalogError, match="splitting 0 events leaves one part"):
         catalog[:0].split(0.5)
+    with pytest.raises(
+        CatalogError, match=r"splitting 1 event from 2019-06-01 .* one "
+    ):
+        catalog[:1].split(0.5)
 
 
 # ----------------------------------------------------------------- SEVIR, in short
@@ -406,6 +413,21 @@ def test_what_cannot_be_opened(path):
         Catalog.open(path)
 
 
+@pytest.mark.parametrize("path", ["", "  ", [""], ["radar.nc", ""]])
+def test_a_path_that_is_empty(path):
+    with pytest.raises(ValueError, match=r"path is .*, wanted a file, folder or URL"):
+        Catalog.open(path)
+
+
+@pytest.mark.parametrize("lightning", ["sevir", "x"])
+def test_lightning_is_for_sevir(tmp_path, lightning):
+    path = tmp_path / "radar.nc"
+    rain(ramp(3)).to_netcdf(path, engine="h5netcdf")
+    with pytest.raises(ValueError, match=rf"lightning='{lightning}' is for SEVIR, and"):
+        Catalog.open(path, lightning=lightning)
+    files.close_all()
+
+
 @pytest.mark.parametrize("dataset", [None, np.zeros((3, 4, 4))])
 def test_what_is_not_labelled(dataset):
     with pytest.raises(TypeError, match=r"wanted an xarray Dataset or DataArray"):
@@ -437,6 +459,10 @@ def test_odd_arguments_of_cuts(options, message):
         ({"interval": "x"}, r"interval is 'x', wanted a time with its unit"),
         ({"interval": 5}, r"interval is 5, wanted a time with its unit"),
         ({"frames": 2.5}, r"frames is 2.5, wanted a whole number"),
+        ({"events": 10**9}, r"events is 1000000000, wanted at most 100000; make sev"),
+        ({"frames": 10**9}, r"frames is 1000000000, wanted at most 100000"),
+        ({"size": 0}, r"size is 0, wanted 8 pixels or more each way"),
+        ({"size": (64, 7)}, r"size is \(64, 7\), wanted 8 pixels or more"),
     ],
 )
 def test_odd_arguments_of_synthetic(options, message):
@@ -452,6 +478,11 @@ def test_odd_conditions():
         catalog.where(box=3)
     with pytest.raises(TypeError, match=r"event_type is 3, wanted a type"):
         catalog.where(event_type=3)
+    with pytest.raises(TypeError, match=r"variables are 3, wanted names such as"):
+        catalog.where(variables=3)
+    for condition in ("vil > 3", {"frames": 3}, catalog.table["frames"] > 3):
+        with pytest.raises(TypeError, match=r"wanted a function of the table; write"):
+            catalog.where(condition)
     with pytest.raises(TypeError, match=r"got True, wanted a position"):
         catalog[True]
     with pytest.raises(ValueError, match=r"got the time 5, wanted a date"):
@@ -462,13 +493,35 @@ def test_odd_conditions():
         catalog.split(before="yesterday")
 
 
-def test_an_error_of_a_library_that_fetches_is_said_in_a_sentence(monkeypatch):
-    class EndpointError(Exception):
-        """As botocore has them: no built-in."""
+class EndpointError(Exception):
+    """As botocore has them: no built-in."""
 
+
+class ConnectorError(OSError):
+    """As aiohttp has them: a built-in of another name."""
+
+
+@pytest.mark.parametrize(
+    "error", [EndpointError, ConnectorError, ConnectionRefusedError, TimeoutError]
+)
+def test_an_error_of_a_library_that_fetches_is_said_in_a_sentence(monkeypatch, error):
     def fail(*args, **options):
-        raise EndpointError("no route")
+        raise error("no route")
 
     monkeypatch.setattr("stormfusion.data.opening.sevir.is_sevir", fail)
     with pytest.raises(ConnectionError, match=r"cannot be reached .*no route.*; check"):
         Catalog.open("s3://sevir")
+
+
+def test_an_error_of_a_local_file_speaks_for_itself(monkeypatch, tmp_path):
+    def fail(*args, **options):
+        raise PermissionError("no entry")
+
+    monkeypatch.setattr("stormfusion.data.opening.sevir.is_sevir", fail)
+    with pytest.raises(PermissionError, match=r"^no entry$"):
+        Catalog.open(tmp_path)
+
+
+def test_storage_options_are_a_mapping():
+    with pytest.raises(TypeError, match=r"storage_options is 3, wanted options of fss"):
+        Catalog.open("memory://radar", storage_options=3)

@@ -87,6 +87,18 @@ def test_unknown_variables_are_listed_with_their_units():
         Catalog.from_xarray(rain(ramp(2), name="wind", units="m s-1"))
 
 
+@pytest.mark.parametrize("dtype", [str, bool, object, complex])
+def test_what_are_no_numbers_says_of_which_type(dtype):
+    odd = rain(ramp(2))
+    odd["rain_rate"] = odd["rain_rate"].astype(dtype)
+    shown = odd["rain_rate"].dtype
+    for rename in (None, {"rain_rate": "rain"}):
+        with pytest.raises(CatalogError, match=rf"'rain_rate' holds {shown}, wanted"):
+            Catalog.from_xarray(odd, rename=rename)
+    beside = odd.assign(dbz=rain(ramp(2), name="dbz", units="dBZ")["dbz"])
+    assert variables_of(beside) == {"reflectivity": "dbz"}
+
+
 def test_what_lies_on_no_map_does_not_count():
     dataset = rain(ramp(2), name="dbz", units="dBZ")
     dataset["swath"] = (("scan", "ray"), np.zeros((3, 4)), {"units": "dBZ"})
@@ -390,3 +402,21 @@ def test_coordinates_without_units_that_can_hardly_be_metres():
         y=made.y.values, x=made.x.values
     )  # a kilometre, in metres
     Catalog.from_xarray(bare)
+
+
+@pytest.mark.parametrize(
+    ("factor", "units", "message"),
+    [
+        (1e-3, "m", r"are in 'm': pixels 1 m apart; if they are kilometres set .*'km'"),
+        (
+            1.0,
+            "km",
+            r"are in 'km': pixels 1e\+06 m apart; if they are metres set .*'m'",
+        ),
+    ],
+)
+def test_coordinates_in_units_that_can_hardly_be_theirs(factor, units, message):
+    made = rain(ramp(6))
+    places = {n: (n, factor * made[n].values, {"units": units}) for n in ("y", "x")}
+    with pytest.warns(UserWarning, match=message):
+        Catalog.from_xarray(made.assign_coords(places))

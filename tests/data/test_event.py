@@ -82,6 +82,11 @@ def test_unknown_variable_names_those_there_are():
     storm = event(held("rain_rate", ramp(2)))
     with pytest.raises(CatalogError, match="no variable 'vil', it has rain_rate"):
         storm["vil"]
+    for odd in (["rain_rate"], 0, None):
+        with pytest.raises(
+            TypeError, match=r"wanted the name of one variable, such as"
+        ):
+            storm[odd]
     with pytest.raises(CatalogError, match="at least one"):
         Event("e", {})
 
@@ -234,6 +239,11 @@ def test_plot_and_animate(tmp_path):
     storm = Catalog.synthetic(events=1, size=48, frames=3)[0]
     assert isinstance(storm.plot(), matplotlib.figure.Figure)
     assert isinstance(storm.plot("ir107"), matplotlib.figure.Figure)
+    storm.plot(path=tmp_path / "storm.png")
+    assert (tmp_path / "storm.png").read_bytes()[1:4] == b"PNG"
+    for odd in (3, None):
+        with pytest.raises(TypeError, match=r"path is .*, wanted text or a Path"):
+            storm.animate(odd)
     path = storm.animate(tmp_path / "storm.gif", fps=10)
     assert path.read_bytes()[:3] == b"GIF"
 

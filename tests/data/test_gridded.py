@@ -12,6 +12,7 @@ from tests.data.radar_arrays import LAEA, axis, minutes, rain, ramp, write
 
 from stormfusion import Catalog
 from stormfusion.data import datasets, sources
+from stormfusion.data.cutting import Cuts
 from stormfusion.data.datasets import open_file, stamp_of
 from stormfusion.data.gridded import event_of_dataset
 from stormfusion.data.sources import ArraySource, FrameCache
@@ -395,6 +396,13 @@ def test_duration_is_from_the_first_to_the_last_frame():
     gap = minutes(*(5 * np.arange(12)), *(65 + 5 * np.arange(18)))
     catalog = Catalog.from_xarray(rain(ramp(30), time=gap), duration="1h")
     assert [str(e.time[0])[11:16] for e in catalog] == ["01:05"]
+
+
+@pytest.mark.parametrize(
+    "text", ["1d 2H", "1D 2h", "26h", "P1DT2H", "1 d2 H", "1 day 2 h"]
+)
+def test_a_duration_may_be_spelled_in_either_case(text):
+    assert Cuts(duration=text).frames(3600) == 27
 
 
 def test_size_tiles_the_middle_of_the_grid():

@@ -224,6 +224,22 @@ def test_unknown_image_types_are_counted(tmp_path):
         assert len(open_sevir(tmp_path)[1]) == 2
 
 
+def test_without_ids_or_image_types_there_is_no_event(tmp_path):
+    rows = write_sevir(tmp_path, types=["vil"])
+    write_catalog(tmp_path / "CATALOG.csv", [row | {"id": ""} for row in rows])
+    with (
+        pytest.warns(UserWarning, match="2 rows of .* size, as one of no id"),
+        pytest.raises(CatalogError, match="no usable row"),
+    ):
+        open_sevir(tmp_path)
+    write_catalog(tmp_path / "CATALOG.csv", [row | {"img_type": ""} for row in rows])
+    with (
+        pytest.warns(UserWarning, match=r"unknown img_type \(none\)"),
+        pytest.raises(CatalogError, match="lists no event, wanted vil"),
+    ):
+        open_sevir(tmp_path)
+
+
 @pytest.mark.parametrize(
     "damage",
     [

@@ -123,6 +123,10 @@ def test_check():
     made.check(event(held("rain_rate", ramp(6), y=axis(4, 1100.0))))
     with pytest.raises(GridMismatchError, match="2000 m between points in x"):
         made.check(event(held("rain_rate", ramp(6), x=axis(5, 2000.0))))
+    for factor in (1e-3, 1e3):
+        odd = event(held("rain_rate", ramp(6), y=axis(4, 1e3 * factor)))
+        with pytest.raises(GridMismatchError, match=r"correct the units of y, where"):
+            made.check(odd)
     with pytest.raises(CatalogError, match="600 s apart"):
         made.check(event(held("rain_rate", ramp(2), time=minutes(0, 10))))
     with pytest.raises(CatalogError, match="no variable 'rain_rate'"):

@@ -124,7 +124,18 @@ def test_units_must_agree():
 
 
 @pytest.mark.parametrize(
-    "threshold", [[], np.nan, [1.0, np.inf], [1.0, 1.0], [[1.0, 2.0]]]
+    "threshold",
+    [
+        [],
+        np.nan,
+        [1.0, np.inf],
+        [1.0, 1.0],
+        [[1.0, 2.0]],
+        "1",
+        ["1", "2"],
+        [None],
+        True,
+    ],
 )
 def test_thresholds_are_finite_and_differ(threshold):
     with pytest.raises(ValueError, match=r"finite number.*such as \[3.5, 12\]"):

@@ -96,6 +96,8 @@ def test_empty_bins_are_nan():
     assert diagram.base_rate.item() == 0.5
     with pytest.raises(ValueError, match="1 or more"):
         reliability(line([0.0]), line([0]), bins=0)
+    with pytest.raises(ValueError, match=r"bins is '10'; give a whole number"):
+        reliability(line([0.0]), line([0]), bins="10")
 
 
 def test_reliability_keeps_what_is_not_pooled():

@@ -97,8 +97,8 @@ class Catalog:
 
         Raises
         ------
-        FileNotFoundError
-            If nothing is there.
+        FileNotFoundError, ConnectionError
+            If nothing is there, or a URL cannot be reached.
         CatalogError, GridMismatchError
             If there is no event, no variable that is known, or no regular grid.
         CorruptFileError
@@ -111,7 +111,7 @@ class Catalog:
             cuts=Cuts(duration, size, max_missing, events),
             lightning=lightning,
             strict=strict,
-            options=dict(storage_options or {}),
+            options=storage_options,
         )
         catalog = cls(found, table)
         catalog._skipped = skipped
@@ -310,7 +310,7 @@ class Catalog:
         Raises
         ------
         CatalogError
-            If the table has no types, or no event holds a variable.
+            If no event is of a type, or holds a variable.
 
         Examples
         --------
@@ -320,8 +320,6 @@ class Catalog:
         >>> len(catalog.where(lambda table: table["seed"] < 0))
         0
         """
-        if isinstance(variables, str):
-            variables = (variables,)
         keep = np.ones(len(self), dtype=bool)
         if predicate is not None:
             keep &= selection.by_predicate(self.table, predicate)
@@ -333,6 +331,7 @@ class Catalog:
             keep &= selection.by_box(self._events, box)
         if variables is None:
             return self._select(keep)
+        variables = selection.names_of(variables)
         keep &= selection.by_variables(self._events, variables)
         chosen = self._select(keep)
         if not only:

@@ -111,7 +111,7 @@ def variables_of(
     Raises
     ------
     CatalogError
-        If there is none, or two that are the same quantity.
+        If there is none, or none of numbers, or two that are the same quantity.
 
     Examples
     --------
@@ -137,12 +137,18 @@ def variables_of(
         raise CatalogError(
             f"rename gives two variables one name, {rename!r}; name each once"
         )
-    known = {
-        str(name): told
+    told = {
+        str(name): ours
         for name, array in dataset.data_vars.items()
-        if array.ndim >= 2 and array.dtype.kind in "iuf" and name not in rename
-        if (told := variable_of(array)) is not None
+        if array.ndim >= 2 and name not in rename
+        if (ours := variable_of(array)) is not None
     }
+    known = {n: v for n, v in told.items() if dataset[n].dtype.kind in "iuf"}
+    for name in rename or ({} if known else told):
+        if (dtype := dataset[name].dtype).kind not in "iuf":
+            raise CatalogError(
+                f"{name!r} holds {dtype}, wanted numbers; convert with .astype(float)"
+            )
     maps = {n: v for n, v in known.items() if _is_map(dataset[n])}
     # where no variable is a map, what is wrong with the dimensions is said later
     for name, variable in (maps or ({} if rename else known)).items():
@@ -336,8 +342,7 @@ def _axis(array: xr.DataArray, dim: str) -> str | None:
 
 
 def _is_map(array: xr.DataArray) -> bool:
-    axes = {_axis(array, str(dim)) for dim in array.dims}
-    return {"y", "x"} <= axes
+    return {"y", "x"} <= {_axis(array, str(dim)) for dim in array.dims}
 
 
 def _with_time(array: xr.DataArray) -> xr.DataArray:

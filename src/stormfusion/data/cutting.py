@@ -1,6 +1,8 @@
 """Events cut out of long sequences."""
 
+import contextlib
 import datetime as dt
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -10,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from stormfusion.data.event import Event, Frames
-from stormfusion.data.selection import by_variables, only_variables
+from stormfusion.data.selection import by_variables, names_of, only_variables
 from stormfusion.data.task import RADAR, interval, regular
 from stormfusion.errors import CatalogError
 
@@ -59,11 +61,8 @@ class Cuts:
     events: int | None = None
 
     def __post_init__(self) -> None:
-        if self.duration is not None and not is_duration(self.duration):
-            raise CatalogError(
-                f"duration is {self.duration!r}, wanted a time with its unit, such as "
-                "'4h' or '90min'"
-            )
+        if self.duration is not None:
+            span_of(self.duration, name="duration")
         share = isinstance(self.max_missing, int | float | np.number)
         if not share or not 0 <= self.max_missing <= 1:
             raise CatalogError(
@@ -97,7 +96,7 @@ class Cuts:
         """Frames of an event at this interval [s], None for as many as there are."""
         if self.duration is None:
             return None
-        return int(pd.Timedelta(self.duration).total_seconds() // seconds) + 1
+        return int(span_of(self.duration).total_seconds() // seconds) + 1
 
     def tiles(self, shape: tuple[int, int]) -> list[tuple[slice, slice]]:
         """Rows and columns of the events on a grid of this shape, about its middle."""
@@ -140,23 +139,34 @@ def pixels(size: Any) -> tuple[int, int]:
     return int(both[0]), int(both[1])
 
 
-def is_duration(value: Any) -> bool:
+def span_of(value: Any, *, name: str = "time") -> pd.Timedelta:
     """
-    Whether a value is a time above zero, with its unit.
+    A time above zero, with its unit; days, hours and so on in either case.
+
+    Raises
+    ------
+    CatalogError
+        If it is none, as the argument `name`.
 
     Examples
     --------
-    >>> is_duration("4h"), is_duration(60), is_duration("60"), is_duration("-1h")
-    (True, False, False, False)
+    >>> span_of("1d 4H")
+    Timedelta('1 days 04:00:00')
     """
-    try:
-        return (
-            isinstance(value, str | dt.timedelta | np.timedelta64)
-            and any(sign.isalpha() or sign == ":" for sign in str(value))
-            and pd.Timedelta(value) > pd.Timedelta(0)
-        )
-    except ValueError:
-        return False
+    wanted = isinstance(value, str | dt.timedelta | np.timedelta64)
+    if wanted and any(sign.isalpha() or sign == ":" for sign in str(value)):
+        if isinstance(value, str) and not value.startswith("P"):
+            # pandas deprecates these letters in the other case
+            letter = r"(?<=[\d ])[dwHS](?![A-Za-z])"
+            value = re.sub(letter, lambda unit: unit[0].swapcase(), value)
+        with contextlib.suppress(ValueError):
+            span = pd.Timedelta(value)
+            if span > pd.Timedelta(0):
+                return span
+    raise CatalogError(
+        f"{name} is {value!r}, wanted a time with its unit, such as '5min', '4h' or "
+        "'1 day'"
+    )
 
 
 def cut(found: Mapping[str, Cuttable], *, prefix: str, cuts: Cuts) -> list[Event]:
@@ -222,7 +232,7 @@ def wettest(
         )
     chosen = sorted(found, key=lambda e: (e.time[0], e.id))
     if variables is not None:
-        wanted = (variables,) if isinstance(variables, str) else tuple(variables)
+        wanted = names_of(variables)
         keep = by_variables(chosen, wanted)
         kept = [e for e, each in zip(chosen, keep, strict=True) if each]
         chosen = only_variables(kept, wanted)

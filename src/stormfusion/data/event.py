@@ -133,6 +133,11 @@ class Event:
         >>> Catalog.synthetic(events=1, size=64)[0].stored("vil").packing.dtype
         'uint8'
         """
+        if not isinstance(variable, str):
+            raise TypeError(
+                f"got {variable!r}, wanted the name of one variable, such as "
+                f"{self.variables[0]!r}; of several write event.to_dataset()[[...]]"
+            )
         if variable not in self.frames:
             raise CatalogError(
                 f"event {self.id!r} has no variable {variable!r}, it has "
@@ -203,7 +208,13 @@ class Event:
             found[variable].attrs = _attrs(variable, target.grid)
         return xr.Dataset(found, attrs={"id": self.id, **_plain(self.attrs)})
 
-    def plot(self, variable: str | None = None, *, cmap: str = "standard") -> "Figure":
+    def plot(
+        self,
+        variable: str | None = None,
+        *,
+        cmap: str = "standard",
+        path: str | Path | None = None,
+    ) -> "Figure":
         """
         Draw up to six frames of a variable, evenly spaced in time.
 
@@ -213,6 +224,8 @@ class Event:
             The principal one by default.
         cmap
             Colours, as in `plot.field`.
+        path
+            Where to save the picture, if anywhere.
 
         Returns
         -------
@@ -228,7 +241,8 @@ class Event:
         """
         from stormfusion import plot
 
-        return plot.strip(self[variable or self.variables[0]].load(), cmap=cmap)
+        drawn = self[self.variables[0] if variable is None else variable].load()
+        return plot.strip(drawn, cmap=cmap, path=path)
 
     def animate(
         self, path: str | Path, variable: str | None = None, *, fps: int = 5
@@ -261,7 +275,8 @@ class Event:
         """
         from stormfusion import plot
 
-        return plot.animate(self[variable or self.variables[0]].load(), path, fps=fps)
+        drawn = self[self.variables[0] if variable is None else variable].load()
+        return plot.animate(drawn, path, fps=fps)
 
 
 def latest(available: Times, wanted: Times) -> NDArray[np.int64]:

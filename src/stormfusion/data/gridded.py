@@ -22,8 +22,8 @@ from stormfusion.data.task import RADAR, interval
 from stormfusion.errors import CatalogError, CorruptFileError, MissingExtraError
 from stormfusion.grids import Grid
 
-CLOSE = 10.0
-"""No weather radar has pixels closer than this [m]."""
+CLOSE, FAR = 10.0, 2e5
+"""No weather radar has pixels closer or further apart than this [m]."""
 
 
 def events_of_dataset(
@@ -157,16 +157,19 @@ def _frames_of(
 
 
 def _doubt(array: xr.DataArray, grid: Grid) -> None:
-    """Warn of coordinates without units that can hardly be the metres they pass for."""
-    bare = not any(array[axis].attrs.get("units") for axis in ("y", "x"))
-    if bare and not grid.degrees and min(grid.steps) < CLOSE:
-        warnings.warn(
-            f"y and x of {str(array.name)!r} have no units and are taken to be metres: "
-            f"pixels {min(grid.steps):g} m apart; if they are kilometres set "
-            "their attrs['units'] = 'km'",
-            UserWarning,
-            stacklevel=5,
-        )
+    """Warn of coordinates that can hardly be in the units they pass for."""
+    if grid.degrees or (min(grid.steps) >= CLOSE and max(grid.steps) <= FAR):
+        return
+    text = array["y"].attrs.get("units") or array["x"].attrs.get("units")
+    said = f"are in {text!r}" if text else "have no units and are taken to be metres"
+    close = min(grid.steps) < CLOSE
+    length, unit = ("kilometres", "km") if close else ("metres", "m")
+    warnings.warn(
+        f"y and x of {str(array.name)!r} {said}: pixels {min(grid.steps):g} m apart; "
+        f"if they are {length} set their attrs['units'] = {unit!r}",
+        UserWarning,
+        stacklevel=5,
+    )
 
 
 def _in_file(

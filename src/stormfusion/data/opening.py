@@ -9,7 +9,9 @@ import pandas as pd
 from stormfusion.data import gridded, sevir
 from stormfusion.data.cutting import Cuts, wettest
 from stormfusion.data.event import Event
+from stormfusion.data.files import is_local
 from stormfusion.data.paths import expand
+from stormfusion.data.selection import names_of
 from stormfusion.errors import CatalogError
 
 Opened = tuple[Sequence[Event], pd.DataFrame | None, tuple[tuple[str, str], ...]]
@@ -24,41 +26,60 @@ def open_events(
     cuts: Cuts,
     lightning: str,
     strict: bool,
-    options: Mapping[str, Any],
+    options: Mapping[str, Any] | None,
 ) -> Opened:
     """Open what a path names, SEVIR or gridded files; see `Catalog.open`."""
-    if isinstance(variables, str):
-        variables = (variables,)
-    many = isinstance(path, list | tuple) and all(
-        isinstance(each, str | Path) for each in path
-    )
-    if not many and not isinstance(path, str | Path):
-        raise TypeError(
-            f"path is {path!r}, wanted text or a Path, or a list of them; for an open "
-            "dataset write Catalog.from_xarray"
-        )
-    if rename is not None and not isinstance(rename, Mapping):
-        raise TypeError(
-            f"rename is {rename!r}, wanted {{'name in the data': 'rain_rate'}}"
-        )
+    places = _places(path)
+    for name, value, example in (
+        ("rename", rename, "{'name in the data': 'rain_rate'}"),
+        ("storage_options", options, "options of fsspec such as {'anon': True}"),
+    ):
+        if value is not None and not isinstance(value, Mapping):
+            raise TypeError(f"{name} is {value!r}, wanted {example}")
     try:
         return _opened(
             path,
-            variables=variables,
+            variables=None if variables is None else names_of(variables),
             rename=rename,
             cuts=cuts,
             lightning=lightning,
             strict=strict,
-            options=options,
+            options=dict(options or {}),
         )
-    except (OSError, ValueError, TypeError, LookupError, RuntimeError, ImportError):
-        raise
     except Exception as error:
-        # the libraries that fetch URLs have exceptions of their own
+        if _is_said(error, remote=not all(map(is_local, places))):
+            raise
         raise ConnectionError(
             f"{path!r} cannot be reached ({type(error).__name__}: {error}); check the "
             "address, the connection and storage_options="
         ) from error
+
+
+def _places(path: Any) -> list[str]:
+    """The paths and URLs that are named, none of them empty."""
+    places = list(path) if isinstance(path, list | tuple) else [path]
+    if not all(isinstance(each, str | Path) for each in places):
+        raise TypeError(
+            f"path is {path!r}, wanted text or a Path, or a list of them; for an open "
+            "dataset write Catalog.from_xarray"
+        )
+    if not all(str(each).strip() for each in places):
+        raise ValueError(
+            f"path is {path!r}, wanted a file, folder or URL; name one ('.' is the "
+            "folder you are in)"
+        )
+    return list(map(str, places))
+
+
+def _is_said(error: Exception, *, remote: bool) -> bool:
+    """Whether an error is a sentence already; those of what fetches URLs are not."""
+    builtin = (OSError, ValueError, TypeError, LookupError, RuntimeError, ImportError)
+    if not remote or not isinstance(error, builtin):
+        return isinstance(error, builtin)
+    ours = type(error).__module__ in ("builtins", "stormfusion.errors")
+    return ours and not isinstance(
+        error, ConnectionError | PermissionError | TimeoutError
+    )
 
 
 def _opened(
@@ -92,6 +113,11 @@ def _opened(
                 "path and the variables"
             )
         return found, table, ()
+    if lightning != "leading":
+        raise ValueError(
+            f"lightning={lightning!r} is for SEVIR, and {str(path)!r} is no SEVIR "
+            "catalog; leave it out"
+        )
     cut, skipped = gridded.events_of_files(
         expand(path, options), rename=rename, options=options, cuts=cuts, strict=strict
     )

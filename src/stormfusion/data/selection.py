@@ -62,6 +62,25 @@ def position(ids: "pd.Index[Any]", key: object) -> int:
     return int(key)
 
 
+def names_of(wanted: str | Iterable[str]) -> tuple[str, ...]:
+    """
+    Names of variables: of one, or of several.
+
+    Examples
+    --------
+    >>> names_of("vil"), names_of(["vil", "ir107"])
+    (('vil',), ('vil', 'ir107'))
+    """
+    if isinstance(wanted, str):
+        return (wanted,)
+    names = tuple(wanted) if isinstance(wanted, Iterable) else (wanted,)
+    if not all(isinstance(name, str) for name in names):
+        raise TypeError(
+            f"variables are {wanted!r}, wanted names such as 'vil' or ['vil', 'ir107']"
+        )
+    return names
+
+
 def by_type(table: pd.DataFrame, event_type: str | Sequence[str]) -> Mask:
     """Events of one or more types."""
     if "event_type" not in table:
@@ -75,6 +94,13 @@ def by_type(table: pd.DataFrame, event_type: str | Sequence[str]) -> Mask:
             f"event_type is {event_type!r}, wanted a type such as 'Hail', or several"
         )
     types = list(types)
+    known = sorted(map(str, table["event_type"].dropna().unique()))
+    for each in types:
+        if each not in known:
+            raise CatalogError(
+                f"the catalog has no event of type {each!r}, it has "
+                f"{', '.join(known) or 'none'}; ask for one of them"
+            )
     return table["event_type"].isin(types).to_numpy(dtype=bool)
 
 
@@ -125,6 +151,12 @@ def by_variables(events: Sequence[Event], wanted: Sequence[str]) -> Mask:
 
 def by_predicate(table: pd.DataFrame, predicate: Callable[[pd.DataFrame], Any]) -> Mask:
     """Events whose row of the table meets a condition."""
+    if not callable(predicate):
+        raise TypeError(
+            f"the condition is {predicate!r}, wanted a function of the table; write "
+            "where(lambda table: table['frames'] > 24), or name what you choose by, "
+            "such as where(variables='vil')"
+        )
     answers = np.asarray(predicate(table))
     if answers.shape != (len(table),) or answers.dtype.kind not in "bO":
         raise TypeError(
@@ -164,6 +196,8 @@ def earlier(table: pd.DataFrame, fraction: float | None, before: object | None) 
             "or catalog.split(before='2019-06-01')"
         )
     time = table["time"]
+    count = f"{len(table)} event{'s'[: len(table) != 1]}"
+    span = f" from {time.min()} to {time.max()}" if len(table) else ""
     if before is not None:
         cut = moment(before)
     else:
@@ -173,15 +207,19 @@ def earlier(table: pd.DataFrame, fraction: float | None, before: object | None) 
                 "time write split(before=...)"
             )
         starts, ranks = np.unique(np.sort(time.to_numpy()), return_index=True)
+        if starts.size < 2:
+            raise CatalogError(
+                f"splitting {count}{span} leaves one part empty, for events of one "
+                "time stay together; split events of more than one time"
+            )
         # the first time has no event before it
         near = np.abs(ranks[1:] - float(fraction) * len(table))
-        cut = pd.Timestamp(starts[1 + int(np.argmin(near))] if near.size else "2000")
+        cut = pd.Timestamp(starts[1 + int(np.argmin(near))])
     first = (time < cut).to_numpy(dtype=bool)
     if first.all() or not first.any():
-        span = f" from {time.min()} to {time.max()}" if len(table) else ""
         raise CatalogError(
-            f"splitting {len(table)} events{span} before {cut} leaves one part empty; "
-            "choose another time, or events of more than one time"
+            f"splitting {count}{span} before {cut} leaves one part empty; choose "
+            "another time, or events of more than one time"
         )
     return first
 

@@ -10,6 +10,7 @@ import pandas as pd
 
 from stormfusion.data import files
 from stormfusion.data.event import Event, Frames
+from stormfusion.data.selection import names_of
 from stormfusion.data.sevir_catalog import (
     CORNERS,
     VARIABLES,
@@ -119,7 +120,7 @@ def open_sevir(
 def _wanted(variables: Iterable[str] | None) -> tuple[str, ...]:
     if variables is None:
         return VARIABLES
-    wanted = (variables,) if isinstance(variables, str) else tuple(variables)
+    wanted = names_of(variables)
     for each in wanted:
         if each not in VARIABLES:
             raise CatalogError(

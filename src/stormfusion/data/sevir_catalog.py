@@ -134,7 +134,7 @@ def _select(rows: pd.DataFrame, wanted: tuple[str, ...], catalog: str) -> pd.Dat
     rows["variable"] = rows["img_type"].str.lower().replace({"lght": "lightning"})
     unknown = rows[~rows["variable"].isin(VARIABLES)]
     if len(unknown):
-        kinds = sorted(unknown["img_type"].astype(str).unique())
+        kinds = sorted(unknown["img_type"].fillna("none").unique())
         warn(
             f"{count_rows(len(unknown))} of {catalog} have an unknown img_type "
             f"({', '.join(kinds[:3])}) and are left out"
@@ -150,9 +150,9 @@ def _select(rows: pd.DataFrame, wanted: tuple[str, ...], catalog: str) -> pd.Dat
 
 
 def _without_duplicates(rows: pd.DataFrame, catalog: str) -> pd.DataFrame:
-    twice = rows.duplicated(["id", "variable"], keep=False)
+    twice = rows["id"].notna() & rows.duplicated(["id", "variable"], keep=False)
     if twice.any():
-        ids = list(dict.fromkeys(rows.loc[twice, "id"].astype(str)))
+        ids = list(dict.fromkeys(rows.loc[twice, "id"]))
         some = ", ".join(ids[:3]) + (", ..." if len(ids) > 3 else "")
         warn(
             f"{catalog} lists {len(ids)} event{'s'[: len(ids) > 1]} more than once for "
@@ -175,9 +175,11 @@ def _complete(rows: pd.DataFrame, catalog: str, strict: bool) -> pd.DataFrame:
     )
     lost = rows[~whole]
     if len(lost):
+        first = lost["id"].iloc[0]
+        whose = f"that of event {first!r}" if isinstance(first, str) else "one of no id"
         said = (
             f"{count_rows(len(lost))} of {catalog} lack an id, file, time, place or "
-            f"size, as that of event {lost['id'].iloc[0]!r}"
+            f"size, as {whose}"
         )
         if strict:
             raise CatalogError(f"{said}; correct the catalog, or open without strict")

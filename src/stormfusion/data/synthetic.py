@@ -9,13 +9,17 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from stormfusion.data.cutting import is_duration, pixels
+from stormfusion.data.cutting import pixels, span_of
 from stormfusion.data.event import Event, Times
 from stormfusion.data.packing import VIL_BYTES, Packing
+from stormfusion.data.selection import names_of
 from stormfusion.data.storms import StormWorld
 from stormfusion.errors import CatalogError
 from stormfusion.grids import Grid
 from stormfusion.units import vil_to_bytes
+
+MOST = 100_000
+"""Events of a catalog and frames of an event, at the most."""
 
 LAEA = "+proj=laea +lat_0=38 +lon_0=-98 +units=m +a=6370997.0 +ellps=sphere"
 COARSER = {"ir069": 2, "ir107": 2, "lightning": 8}
@@ -104,8 +108,7 @@ def make_events(
     >>> event.stored("reflectivity").grid.shape
     (64, 64)
     """
-    if isinstance(variables, str):
-        variables = (variables,)
+    variables = names_of(variables)
     for name, value, least in (
         ("events", events, 1),
         ("frames", frames, 1),
@@ -116,17 +119,20 @@ def make_events(
             raise CatalogError(
                 f"{name} is {value!r}, wanted a whole number, {least} or more"
             )
+        if name != "seed" and value > MOST:
+            raise CatalogError(
+                f"{name} is {value!r}, wanted at most {MOST}; make several catalogs, "
+                "each with a seed of its own"
+            )
     unknown = [v for v in variables if v not in PACKINGS]
     if unknown or not variables:
         raise CatalogError(
             f"variables are {tuple(variables)!r}, wanted some of {', '.join(PACKINGS)}"
         )
     height, width = pixels(size)
-    if not is_duration(interval):
-        raise CatalogError(
-            f"interval is {interval!r}, wanted a time with its unit, such as '5min'"
-        )
-    seconds = pd.Timedelta(interval).total_seconds()
+    if min(height, width) < 8:
+        raise CatalogError(f"size is {size!r}, wanted 8 pixels or more each way")
+    seconds = span_of(interval, name="interval").total_seconds()
     first = np.datetime64("2019-01-01T00:00", "ns")
     apart = np.timedelta64(365 * 24 * 60 // max(int(events), 1) // 5 * 5, "m")
     made = []
@@ -142,7 +148,7 @@ def make_events(
             shape=(height, width),
             frames=frames,
             interval=seconds,
-            spacing=float(spacing),
+            spacing=spacing,
         )
         start = first + number * apart
         made.append(

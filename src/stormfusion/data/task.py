@@ -252,10 +252,19 @@ class Task:
         pairs = zip("yx", grid.spacing, self.spacing, strict=True)
         for axis, got, wanted in () if same else pairs:
             if abs(got - wanted) > TOLERANCE * wanted:
+                thousandth = any(
+                    abs(got * factor - wanted) <= TOLERANCE * wanted
+                    for factor in (1e3, 1e-3)
+                )
+                advice = (
+                    f"correct the units of {axis}, where metres and kilometres seem to "
+                    "be confused"
+                    if thousandth
+                    else "regrid the data, or fit a model on data like it"
+                )
                 raise GridMismatchError(
-                    f"event {event.id!r} has {got:.0f} m between points in {axis}, the "
-                    f"model was made for {wanted:.0f} m; regrid the data, or fit a "
-                    "model on data like it"
+                    f"event {event.id!r} has {got:.6g} m between points in {axis}, the "
+                    f"model was made for {wanted:.6g} m; {advice}"
                 )
         if frames.time.size > 1 and interval(frames.time) != self.interval:
             raise CatalogError(

@@ -1,6 +1,7 @@
 """Pictures of labelled arrays: maps, footprints, curves and films."""
 
-from stormfusion.plot.charts import reliability, scores, training
+from stormfusion.plot.charts import scores, training
+from stormfusion.plot.diagrams import reliability
 from stormfusion.plot.films import animate
 from stormfusion.plot.maps import field
 from stormfusion.plot.panels import strip, triplet

@@ -4,7 +4,8 @@ import io
 import os
 import textwrap
 from functools import partial
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from stormfusion.writing import replacing
 
@@ -28,16 +29,49 @@ def blank(width: float, height: float, *, layout: str = "constrained") -> "Figur
         layout=layout,  # type: ignore[arg-type]
         facecolor="white",
     )
+    if layout == "constrained":
+        # inches; titles keep off the edge
+        figure.set_layout_engine("constrained", w_pad=0.08, h_pad=0.1)
     vars(figure)["_repr_png_"] = partial(_png, figure)
     return figure
 
 
 def finish(figure: "Figure", *, path: str | os.PathLike[str] | None) -> "Figure":
     """Save the figure if a path is given, and hand it back."""
-    if path is not None:
-        with replacing(path) as temporary:
-            figure.savefig(temporary, dpi=150)
+    if path is None:
+        return figure
+    place = destination(path)
+    known = sorted(figure.canvas.get_supported_filetypes())
+    if place.suffix.lower().removeprefix(".") not in known:
+        raise ValueError(
+            f"path is {str(path)!r}, wanted a name with the ending of a picture, such "
+            f"as '{place.stem}.png'; choose one of {', '.join(known)}"
+        )
+    with replacing(place) as temporary:
+        figure.savefig(temporary, dpi=150)
     return figure
+
+
+def destination(path: str | os.PathLike[str]) -> Path:
+    """Where a picture or film shall be."""
+    kinds = (str, os.PathLike)
+    hint = "text or a Path; name the file to write"
+    return Path(wanted(path, kinds, role="path", hint=hint)).expanduser()
+
+
+def wanted(value: Any, kind: type | tuple[type, ...], *, role: str, hint: str) -> Any:
+    """Give a value of the kind back; of another, say what was wanted."""
+    if isinstance(value, kind):
+        return value
+    plain = value is None or isinstance(value, str | int | float)
+    shown = repr(value) if plain else f"a {type(value).__name__}"
+    raise TypeError(f"{role} is {shown}, wanted {hint}")
+
+
+def tiles(count: int) -> tuple[int, int]:
+    """Rows and columns of a few panels, at most three beside each other."""
+    columns = 2 if count == 4 else min(count, 3)
+    return -(-count // columns), columns
 
 
 def style(ax: "Axes", *, grid: bool = False) -> None:
@@ -69,7 +103,7 @@ def headline(figure: "Figure", title: str | None) -> None:
 def wrapped(text: str, *, width: float, size: float) -> str:
     """Break a text into lines that fit `width` inches at a font size in points."""
     columns = max(12, int(width * 72 / (0.54 * size)))
-    return "\n".join(textwrap.fill(line, columns) for line in text.splitlines())
+    return "\n".join(textwrap.fill(line, columns) for line in str(text).splitlines())
 
 
 def note(ax: "Axes", text: str, *, size: float = 10.0) -> None:

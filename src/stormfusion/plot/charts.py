@@ -1,21 +1,18 @@
-"""Curves: how training went, how reliable probabilities are, how skill fades."""
+"""Curves: how training went, and how skill fades with lead time."""
 
 import os
-from collections.abc import Hashable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 
-from stormfusion.plot import canvas, coords
+from stormfusion.plot import canvas, coords, series
 from stormfusion.plot.colors import LINES
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-
-_MARKERS = "os^Dvph"
 
 
 def training(
@@ -54,6 +51,9 @@ def training(
     """
     from matplotlib.ticker import MaxNLocator
 
+    canvas.wanted(
+        log, pd.DataFrame, role="log", hint="a DataFrame; give the log of a nowcaster"
+    )
     lacking = [name for name in ("epoch", "loss") if name not in log.columns]
     if lacking or not len(log):
         raise ValueError(
@@ -84,83 +84,6 @@ def training(
     if above.get_legend_handles_labels()[0]:
         above.legend(frameon=False, fontsize=9, labelcolor=canvas.INK)
     canvas.headline(figure, _effort(log) if title is None else title)
-    return canvas.finish(figure, path=path)
-
-
-def reliability(
-    dataset: xr.Dataset,
-    *,
-    title: str | None = None,
-    path: str | os.PathLike[str] | None = None,
-) -> "Figure":
-    """
-    Draw how often an event happened when it was forecast with a given probability.
-
-    A reliable forecast follows the diagonal. Where the dataset holds `base_rate`, its
-    climatology is drawn too, and the area is shaded in which a point adds to the Brier
-    skill score against it. Below: how often each probability was forecast.
-
-    Parameters
-    ----------
-    dataset
-        `forecast_probability`, `observed_frequency` and `count` on `bin`, and on
-        `forecast` and `threshold` where there are several. Empty bins are NaN.
-    title
-        A title above the diagrams.
-    path
-        Where to save the picture, if anywhere.
-
-    Returns
-    -------
-    Figure
-        The figure, one diagram for each threshold and one curve for each forecast.
-
-    References
-    ----------
-    Hsu, W., and A. H. Murphy, 1986: The attributes diagram: a geometrical framework for
-    assessing the quality of probability forecasts. *Int. J. Forecasting*, **2**,
-    285-293, <https://doi.org/10.1016/0169-2070(86)90048-8>.
-
-    Examples
-    --------
-    >>> import stormfusion.plot as plot
-    >>> dataset = xr.Dataset(
-    ...     {
-    ...         "forecast_probability": ("bin", [0.1, 0.5, 0.9]),
-    ...         "observed_frequency": ("bin", [0.2, 0.5, 0.8]),
-    ...         "count": ("bin", [90, 20, 5]),
-    ...     }
-    ... )
-    >>> plot.reliability(dataset).axes[0].get_xlabel()
-    'forecast probability'
-    """
-    names = ("forecast_probability", "observed_frequency", "count")
-    lacking = [name for name in names if name not in dataset]
-    if lacking:
-        raise ValueError(
-            f"a reliability diagram needs {', '.join(names)}, but the dataset lacks "
-            f"{', '.join(lacking)}; make it with verification.reliability"
-        )
-    for name in names:
-        _only(dataset[name], ("bin", "forecast", "threshold"), needed="bin")
-    columns = dataset.sizes.get("threshold", 1)
-    figure = canvas.blank(4.1 * columns + 0.4, 5.5)
-    grid = figure.subplots(
-        2, columns, squeeze=False, sharex=True, sharey="row", height_ratios=(4, 1)
-    )
-    for column in range(columns):
-        some = _pick(dataset, "threshold", column)
-        above, below = grid[:, column]
-        _diagram(above, below, some)
-        if "threshold" in dataset.coords:
-            canvas.heading(above, _threshold(some["threshold"]), width=4.0)
-        below.set_xlabel("forecast probability")
-        above.set_xlabel("forecast probability")
-        above.xaxis.label.set_visible(False)
-    grid[0, 0].set_ylabel("observed frequency")
-    grid[1, 0].set_ylabel("count")
-    _legend(figure, grid[0, 0])
-    canvas.headline(figure, title)
     return canvas.finish(figure, path=path)
 
 
@@ -205,31 +128,31 @@ def scores(
     >>> figure.axes[0].get_xlabel(), figure.axes[0].get_ylabel()
     ('lead time [min]', 'CSI')
     """
+    series.check_scores(dataset)
     if score not in dataset:
         raise ValueError(
             f"the dataset holds no {score!r}; choose one of "
             f"{sorted(map(str, dataset.data_vars))}"
         )
     array = dataset[score]
-    _only(array, ("lead", "forecast", "threshold"), needed="lead")
+    series.check_dims(array, ("lead", "forecast", "threshold"), needed="lead")
     lead = coords.minutes(array["lead"])
     count = array.sizes.get("threshold", 1)
-    columns = min(count, 3)
-    rows = -(-count // columns)
+    rows, columns = canvas.tiles(count)
     figure = canvas.blank(max(5.6, 3.7 * columns + 0.6), 3.1 * rows + 0.8)
     grid = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
     for index, ax in enumerate(grid.ravel()):
         if index >= count:
             ax.set_visible(False)
             continue
-        some = _pick(array, "threshold", index)
-        for place, (name, curve) in enumerate(_forecasts(some)):
-            ax.plot(lead, curve.values, label=name, **_look(place, name))
+        some = series.pick(array, "threshold", index)
+        for place, (name, curve) in enumerate(series.forecasts(some)):
+            ax.plot(lead, curve.values, label=name, **series.look_of(place, name))
         if not np.isfinite(some.values).any():
             canvas.note(ax, f"no {score} defined")
         canvas.style(ax, grid=True)
         if "threshold" in array.coords:
-            canvas.heading(ax, _threshold(some["threshold"]), width=3.4, size=10.5)
+            canvas.heading(ax, series.reached(some["threshold"]), width=3.4, size=10.5)
         if index + columns >= count:
             ax.set_xlabel("lead time [min]")
             ax.tick_params(labelbottom=True)
@@ -239,7 +162,7 @@ def scores(
     if finite.size and finite.min() >= 0:
         grid[0, 0].set_ylim(0, max(float(finite.max()) * 1.08, 1e-3))
     grid[0, 0].set_xlim(0, float(lead.max()) * 1.03)
-    _legend(figure, grid[0, 0])
+    series.legend(figure, grid[0, 0])
     canvas.headline(figure, title)
     return canvas.finish(figure, path=path)
 
@@ -286,111 +209,7 @@ def _effort(log: pd.DataFrame) -> str:
     return f"{words} in {seconds / 3600:.1f} h"
 
 
-def _diagram(above: "Axes", below: "Axes", dataset: xr.Dataset) -> None:
-    from matplotlib.ticker import PercentFormatter
-
-    above.plot([0, 1], [0, 1], color=canvas.FAINT, lw=1.0, ls="--", label="reliable")
-    base = dataset["base_rate"].values if "base_rate" in dataset else np.empty(0)
-    rates = [float(rate) for rate in np.unique(base) if np.isfinite(rate)]
-    for rate in rates:
-        label = "climatology" if rate == rates[0] else None
-        above.axhline(rate, color=canvas.FAINT, lw=1.0, ls=":", label=label)
-    if len(rates) == 1:
-        for end in (0.0, 1.0):
-            x = np.sort([end, rates[0]])
-            middle = (x + rates[0]) / 2
-            above.fill_between(x, middle, end, color="#eef2f6", lw=0, zorder=0)
-    several = dataset.sizes.get("forecast", 1) > 1
-    for place, (name, some) in enumerate(_forecasts(dataset)):
-        x = some["forecast_probability"].values.astype(float)
-        y = some["observed_frequency"].values.astype(float)
-        number = np.nan_to_num(some["count"].values.astype(float))
-        kept = np.isfinite(x) & np.isfinite(y)
-        look = _look(place, name)
-        above.plot(x[kept], y[kept], label=name, clip_on=False, **look)
-        if not kept.any():
-            canvas.note(above, "no data")
-        used = np.isfinite(x) & (number > 0)
-        if several:
-            below.plot(x[used], number[used], **look)
-        else:
-            gap = np.diff(np.sort(x[np.isfinite(x)]))
-            width = 0.8 * float(gap.min()) if gap.size else 0.08
-            below.bar(x[used], number[used], width=width, color=look["color"])
-    if np.nanmax(np.append(dataset["count"].values.astype(float), 1.0)) > 50:
-        below.set_yscale("log")
-    above.set(xlim=(0, 1), ylim=(0, 1), box_aspect=1.0)
-    below.set_box_aspect(0.25)
-    below.minorticks_off()
-    above.yaxis.set_major_formatter(PercentFormatter(1.0))
-    below.xaxis.set_major_formatter(PercentFormatter(1.0))
-    for ax in (above, below):
-        canvas.style(ax, grid=True)
-    above.tick_params(labelbottom=False)
-
-
-def _forecasts(data: Any) -> list[tuple[str, Any]]:
-    if "forecast" not in data.dims:
-        return [("forecast", data)]
-    labels = data["forecast"].values
-    return [(str(labels[i]), data.isel(forecast=i)) for i in range(len(labels))]
-
-
-def _look(place: int, name: str) -> dict[str, Any]:
-    look = {
-        "color": LINES[place % len(LINES)],
-        "marker": _MARKERS[place % len(_MARKERS)],
-        "markersize": 4,
-        "linewidth": 1.7,
-    }
-    if name == "persistence":
-        look |= {"color": "#7b8794", "linestyle": "--"}
-    return look
-
-
-def _only(array: xr.DataArray, dims: tuple[str, ...], *, needed: Hashable) -> None:
-    spare = [str(dim) for dim in array.dims if dim not in dims]
-    shown = ", ".join(map(str, array.dims))
-    if spare:
-        raise ValueError(
-            f"{array.name} has dims ({shown}), but the chart has only "
-            f"{', '.join(dims)}; choose one with .isel({spare[0]}=0)"
-        )
-    if needed not in array.dims:
-        raise ValueError(f"{array.name} has dims ({shown}), but {needed} is needed")
-
-
-def _pick(data: Any, dim: str, index: int) -> Any:
-    return data.isel({dim: index}) if dim in data.dims else data
-
-
-def _threshold(coordinate: xr.DataArray) -> str:
-    value = coordinate.item()
-    if isinstance(value, str):
-        return value.replace(">=", "≥")
-    units = coordinate.attrs.get("units", "")
-    return f"≥ {value:.3g} {units}".strip()
-
-
 def _score_label(array: xr.DataArray, score: str) -> str:
     name = str(array.attrs.get("long_name", score.upper()))
     units = array.attrs.get("units", "1")
     return name if units in ("1", "") else f"{name} [{units}]"
-
-
-def _legend(figure: "Figure", ax: "Axes") -> None:
-    handles, labels = ax.get_legend_handles_labels()
-    if len(labels) < 2:
-        return
-    # inches: the words, and a handle with its gaps before each
-    widths, room = [0.075 * len(label) + 0.6 for label in labels], figure.get_figwidth()
-    columns = len(labels) if sum(widths) < room else max(1, int(room / max(widths)))
-    figure.legend(
-        handles,
-        labels,
-        loc="outside lower center",
-        ncols=columns,
-        frameon=False,
-        fontsize=9.5,
-        labelcolor=canvas.INK,
-    )

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from stormfusion.plot.canvas import wanted
 from stormfusion.plot.colors import Paint
 
 _MINUTES = {"s": 1 / 60, "seconds": 1 / 60, "min": 1.0, "minutes": 1.0}
@@ -71,13 +72,17 @@ def frame(given: Any, *, role: str = "array") -> xr.DataArray:
 
 
 def labelled(array: Any, *, role: str) -> xr.DataArray:
-    """Refuse what is not a DataArray."""
-    if not isinstance(array, xr.DataArray):
+    """Refuse what is not a DataArray of numbers."""
+    hint = (
+        "an xarray.DataArray; pick a variable of a Dataset, or name the dimensions of "
+        "bare numbers"
+    )
+    found: xr.DataArray = wanted(array, xr.DataArray, role=role, hint=hint)
+    if found.dtype.kind not in "biuf":
         raise TypeError(
-            f"{role} is a {type(array).__name__}, but plots draw an xarray.DataArray; "
-            "pick a variable of a Dataset, or name the dimensions of bare numbers"
+            f"{role} holds {found.dtype}, wanted numbers; convert with .astype(float)"
         )
-    return array
+    return found
 
 
 def axis(array: xr.DataArray, dim: str) -> Axis:
@@ -163,15 +168,21 @@ def at_lead(array: xr.DataArray, lead: Any, *, role: str) -> xr.DataArray:
         return array
     if lead is None:
         return array.isel(lead=-1)
-    if not isinstance(lead, (str, dt.timedelta, np.timedelta64)):
+    timed = isinstance(lead, np.timedelta64)  # which is a number to numpy
+    if isinstance(lead, int | float | np.number) and not timed:
         raise TypeError(f"lead {lead!r} has no unit; write '{lead} min' or a timedelta")
-    wanted = pd.Timedelta(lead) / pd.Timedelta(minutes=1)
+    try:
+        asked = pd.Timedelta(lead) / pd.Timedelta(minutes=1)
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"lead is {lead!r}, wanted a time with its unit, such as '30 min'"
+        ) from error
     known = minutes(array["lead"])
-    found = np.flatnonzero(np.isclose(known, wanted))
+    found = np.flatnonzero(np.isclose(known, asked))
     if not found.size:
         shown = ", ".join(f"{value:g}" for value in known)
         raise ValueError(
-            f"{role} has no lead time of {wanted:g} min; choose one of {shown} min"
+            f"{role} has no lead time of {asked:g} min; choose one of {shown} min"
         )
     return array.isel(lead=int(found[0]))
 

@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 
 from stormfusion.errors import MissingExtraError
-from stormfusion.plot import coords, maps
+from stormfusion.plot import canvas, coords, maps
 from stormfusion.plot.colors import paint
 from stormfusion.writing import replacing
 
@@ -59,12 +59,12 @@ def animate(
     ...     plot.animate(vil, f"{folder}/storm.gif").name
     'storm.gif'
     """
-    path = Path(path).expanduser()
+    path = canvas.destination(path)
     writers = {".gif": _gif, ".mp4": _mp4}
     if path.suffix.lower() not in writers:
         raise ValueError(f"a film is .gif or .mp4, but got {path.name!r}")
-    if not fps > 0:
-        raise ValueError(f"fps must be positive, but got {fps!r}")
+    if not isinstance(fps, int | float | np.number) or not fps > 0:
+        raise ValueError(f"fps must be a positive number, but got {fps!r}")
     coords.labelled(array, role="array")
     moving = [dim for dim in ("time", "lead") if dim in array.dims]
     if len(moving) != 1 or array.sizes[moving[0]] == 0:

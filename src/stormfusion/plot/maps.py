@@ -1,5 +1,6 @@
 """Single maps: the field itself, its frame and its colour bar."""
 
+import os
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,6 +23,7 @@ def field(
     cmap: "str | Colormap" = "standard",
     title: str | None = None,
     colorbar: bool = True,
+    path: str | os.PathLike[str] | None = None,
 ) -> "Figure":
     """
     Draw one map in the colours its variable is known by.
@@ -46,6 +48,8 @@ def field(
         A title. If none is given, the time and lead time of the array.
     colorbar
         Whether to draw the colour bar.
+    path
+        Where to save the picture, if anywhere.
 
     Returns
     -------
@@ -76,7 +80,7 @@ def field(
     if colorbar:
         bar(ax, image, brush, label=coords.quantity(array), missing=has_missing(array))
     entitle(ax, coords.moment(array) if title is None else title)
-    return figure
+    return canvas.finish(figure, path=path)
 
 
 def draw(
@@ -184,6 +188,10 @@ def place(
 ) -> "tuple[Figure, Axes]":
     """Find the axes for a single map, on a new figure of its shape if need be."""
     if ax is not None:
+        from matplotlib.axes import Axes
+
+        hint = "matplotlib axes; make some with figure.subplots()"
+        canvas.wanted(ax, Axes, role="ax", hint=hint)
         figure = ax.get_figure(root=True)
         if figure is None:
             raise ValueError("ax belongs to no figure; make it with figure.subplots()")

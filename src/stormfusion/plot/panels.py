@@ -1,7 +1,7 @@
 """Maps side by side under one colour bar: forecast beside truth, lead by lead."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
@@ -71,6 +71,7 @@ def triplet(
     coords.labelled(forecast, role="forecast")
     last = input.isel(time=-1) if "time" in input.dims else input
     future = coords.at_lead(forecast, lead, role="forecast")
+    future = coords.frame(future, role="forecast")
     when = _same_lead(forecast, future) if lead is None else lead
     truth = coords.at_valid_time(
         coords.at_lead(observed, when, role="observed"), future
@@ -78,7 +79,7 @@ def triplet(
     panels = {
         "last input": coords.frame(last, role="input"),
         "observed": coords.frame(truth, role="observed"),
-        "forecast": coords.frame(future, role="forecast"),
+        "forecast": future,
     }
     brush = paint(list(panels.values()), cmap=cmap)
     shape = coords.ratio(panels["forecast"])
@@ -112,7 +113,8 @@ def strip(
     """
     Draw forecasts lead time by lead time, one row each, under the truth.
 
-    All maps share their colours. A bar in the first one tells the scale.
+    More than eight lead times are wrapped, truth and forecasts together. All maps
+    share their colours. A bar in the first one tells the scale.
 
     Parameters
     ----------
@@ -163,33 +165,41 @@ def strip(
     everything = [array for row in rows.values() for array in row]
     brush = paint(everything, cmap=cmap)
     wide, high = maps.panel(coords.ratio(everything[0]), largest=1.9)
+    columns = _columns(len(heads), len(rows))
+    blocks = -(-len(heads) // columns)
+    lines = blocks * len(rows)
     figure = canvas.blank(
-        len(heads) * (wide + 0.06) + 1.7,
-        len(rows) * (high + 0.06) + (0.85 if title else 0.45),
+        columns * (wide + 0.06) + 1.7,
+        lines * (high + 0.06) + 0.3 * blocks + (0.5 if title else 0.1),
         layout="compressed",
     )
-    grid = figure.subplots(len(rows), len(heads), squeeze=False)
-    for cells, (name, row) in zip(grid, rows.items(), strict=True):
-        for ax, array in zip(cells, row, strict=True):
+    grid = figure.subplots(lines, columns, squeeze=False)
+    for number, (name, row) in enumerate(rows.items()):
+        # every forecast has a line in each block
+        cells = grid[number :: len(rows)]
+        for ax, array in zip(cells.ravel(), row, strict=False):
             image = maps.draw(ax, array, brush, size=8.0)
             ax.set(xticks=[], yticks=[], xlabel="", ylabel="")
+        for ax in cells.ravel()[len(row) :]:
+            ax.set_visible(False)
         words = canvas.wrapped(name, width=high, size=10.5)
-        cells[0].set_ylabel(words, fontsize=10.5, color=canvas.INK)
-    for ax, head in zip(grid[0], heads, strict=True):
+        for ax in cells[:, 0]:
+            ax.set_ylabel(words, fontsize=10.5, color=canvas.INK)
+    for ax, head in zip(grid[:: len(rows)].ravel(), heads, strict=False):
         ax.set_title(head, fontsize=10.5, color=canvas.INK)
     _scale_bar(grid[0, 0], everything[0])
     scale = figure.colorbar(
         image,
         ax=list(grid.ravel()),
-        extendfrac=0.05,
+        extendfrac=0.1 / (lines * high),
         fraction=0.05,
         pad=0.012,
-        aspect=10 * len(rows) * high,
+        aspect=10 * lines * high,
     )
     missing = any(map(maps.has_missing, everything))
     label = coords.quantity(everything[0])
     maps.dress(
-        scale.ax, scale, brush, label=label, missing=missing, height=len(rows) * high
+        scale.ax, scale, brush, label=label, missing=missing, height=lines * high
     )
     canvas.headline(figure, title)
     return canvas.finish(figure, path=path)
@@ -219,6 +229,11 @@ def _by_lead(
             _spread(first.sizes["lead"], first=False)
         ]
         leads = [_lead(value) for value in lengths]
+    if isinstance(leads, str) or not isinstance(leads, Iterable):
+        raise TypeError(
+            f"leads are {leads!r}, wanted a list of lead times, such as ['30 min']"
+        )
+    leads = list(leads)
     if not leads:
         raise ValueError("leads is empty; name at least one, such as '30 min'")
     frames = {
@@ -260,12 +275,23 @@ def _checked(frames: Rows) -> Rows:
     }
 
 
+def _columns(count: int, rows: int) -> int:
+    """Maps beside each other: up to eight, or what leaves few gaps on a square page."""
+    if count <= 8:
+        return count
+    gaps = {n: -count % n for n in range(10, 4, -1)}
+    return min(gaps, key=lambda n: 2 * gaps[n] + abs(n - rows * -(-count // n)))
+
+
 def _spread(count: int, *, first: bool) -> list[int]:
     if not count:
         raise ValueError("there are no frames to draw: time or lead has length 0")
-    start = 0 if first else -1
-    places = np.linspace(start, count - 1, 6 - start)[-6:]
-    return sorted({max(0, round(float(place))) for place in places})
+    start, most = (0, 5) if first else (-1, 6)
+    length = count - 1 - start
+    # five maps of even steps rather than six of uneven ones
+    steps = next((n for n in (most, most - 1) if length % n == 0), most)
+    places = np.linspace(start, count - 1, steps + 1)
+    return sorted({round(float(place)) for place in places if place >= 0})
 
 
 def _lead(minutes: float) -> np.timedelta64:

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
+_CROWD = 24
+"""With more contours than this a map has none of them labelled: the colours tell."""
+
+
 def probability(
     array: xr.DataArray,
     *,
@@ -25,9 +29,10 @@ def probability(
     cmap: "str | Colormap" = "safe",
     title: str | None = None,
     colorbar: bool = True,
+    path: str | os.PathLike[str] | None = None,
 ) -> "Figure":
     """
-    Draw a map of probabilities with labelled contours.
+    Draw a map of probabilities with contours, labelled where they are few.
 
     Probabilities below one percent stay bare; missing ones are light grey.
 
@@ -46,6 +51,8 @@ def probability(
         `hazard`) and its time.
     colorbar
         Whether to draw the colour bar.
+    path
+        Where to save the picture, if anywhere.
 
     Returns
     -------
@@ -70,7 +77,7 @@ def probability(
         maps.bar(ax, image, brush, label="probability", missing=maps.has_missing(array))
     known = (_hazard(array), coords.moment(array))
     maps.entitle(ax, ", ".join(filter(None, known)) if title is None else title)
-    return figure
+    return canvas.finish(figure, path=path)
 
 
 def footprint(
@@ -116,6 +123,8 @@ def footprint(
     >>> plot.footprint(dataset).axes[0].get_title(loc="left")
     'vil ≥ 12 kg m-2'
     """
+    hint = "an xarray.Dataset; give Footprint.dataset"
+    canvas.wanted(dataset, xr.Dataset, role="dataset", hint=hint)
     risks = _risks(dataset)
     percentile = _percentile(dataset, quantile)
     shown = risks if percentile is None else [*risks, coords.frame(percentile)]
@@ -126,8 +135,7 @@ def footprint(
             f"(window_probability), but this dataset {sorted(map(str, dataset))}; "
             "make it with Ensemble.footprint"
         )
-    columns = 2 if count == 4 else min(count, 3)
-    rows = -(-count // columns)
+    rows, columns = canvas.tiles(count)
     wide, high = maps.panel(coords.ratio(shown[0]), largest=3.8)
     figure = canvas.blank(
         columns * (wide + 0.75) + 1.6, rows * (high + 0.75) + 0.6, layout="compressed"
@@ -180,14 +188,23 @@ def _probabilities(given: Any) -> xr.DataArray:
 def _contours(ax: "Axes", array: xr.DataArray, contours: Sequence[float]) -> None:
     from matplotlib.patheffects import withStroke
 
+    try:
+        asked = np.sort(np.ravel(np.asarray(contours, dtype=float)))
+    except (TypeError, ValueError) as error:
+        raise TypeError(
+            f"contours are {contours!r}, wanted probabilities, such as (0.1, 0.5)"
+        ) from error
     values = np.ma.masked_invalid(array.values)
     if min(array.shape) < 2 or not values.count():
         return
-    levels = [c for c in sorted(contours) if values.min() < c < values.max()]
-    if not levels:
+    levels = asked[(values.min() < asked) & (asked < values.max())]
+    if not levels.size:
         return
     x, y = coords.axis(array, "x").values, coords.axis(array, "y").values
     lines = ax.contour(x, y, values, levels, colors=canvas.INK, linewidths=0.8)
+    if sum(map(len, lines.allsegs)) > _CROWD:
+        lines.set_linewidth(0.5)
+        return
     texts = ax.clabel(lines, inline=False, fmt=lambda level: f"{level:.0%}", fontsize=8)
     (left, right), (bottom, top) = sorted(ax.get_xlim()), sorted(ax.get_ylim())
     for text in texts:
@@ -218,6 +235,8 @@ def _percentile(dataset: xr.Dataset, quantile: float) -> xr.DataArray | None:
         array.attrs["long_name"] = VARIABLES[variable].long_name
     if "quantile" not in array.dims:
         return array
+    if not isinstance(quantile, int | float | np.number) or not 0 <= quantile <= 1:
+        raise ValueError(f"quantile is {quantile!r}, wanted from 0 to 1, such as 0.9")
     known = np.asarray(array["quantile"].values, dtype=float)
     known = known / 100 if known.max() > 1 else known
     return array.isel(quantile=int(np.abs(known - quantile).argmin()))

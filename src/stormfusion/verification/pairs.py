@@ -169,7 +169,9 @@ def checked_thresholds(threshold: Thresholds) -> npt.NDArray[np.float64]:
     array([1., 5.])
     """
     try:
-        values = np.asarray(threshold, dtype=np.float64)
+        given = np.asarray(threshold)
+        # text that spells a number is none
+        values = given.astype(np.float64) if given.dtype.kind in "iuf" else np.empty(0)
         unique = np.unique(values[np.isfinite(values)])
         sound = values.ndim <= 1 and 0 < values.size == unique.size
     except (TypeError, ValueError):

@@ -197,8 +197,8 @@ def reliability_sums(
     >>> reliability_sums(forecast, observed, bins=2)["count"].values
     array([1, 2])
     """
-    if bins < 1:
-        raise ValueError(f"bins is {bins}; give 1 or more")
+    if not isinstance(bins, int | np.integer) or bins < 1:
+        raise ValueError(f"bins is {bins!r}; give a whole number, 1 or more")
     middles = xr.DataArray(
         (np.arange(bins) + 0.5) / bins,
         dims="bin",
