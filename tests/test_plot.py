@@ -306,7 +306,7 @@ def test_axes_and_paths_of_a_single_map(draw, tmp_path):
     with pytest.raises(TypeError, match=r"ax is 3, wanted matplotlib axes; make some"):
         draw(array, ax=3)
     with pytest.raises(
-        TypeError, match=r"path is 3, wanted text or a Path; name the f"
+        TypeError, match=r"path is 3, wanted text or a Path; name the file"
     ):
         draw(array, path=3)
     for name in ("map", "map.exe"):

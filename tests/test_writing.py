@@ -31,7 +31,7 @@ def test_where_nothing_can_be_written(tmp_path: Path) -> None:
     with pytest.raises(FileExistsError, match=r"is no ordinary file"):
         replacing(os.devnull).__enter__()
     for wrong in (3, None, ""):
-        with pytest.raises(TypeError, match=r"wanted the name of a file"):
+        with pytest.raises(TypeError, match=r"wanted text or a Path; name the file"):
             replacing(wrong).__enter__()  # type: ignore[arg-type]
 
 

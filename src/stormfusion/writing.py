@@ -24,9 +24,7 @@ def as_path(path: Any) -> Path:
     'scores.csv'
     """
     if not isinstance(path, str | os.PathLike) or not str(path):
-        raise TypeError(
-            f"path is {path!r}, wanted the name of a file, such as 'storm.safetensors'"
-        )
+        raise TypeError(f"path is {path!r}, wanted text or a Path; name the file")
     return Path(path).expanduser()
 
 

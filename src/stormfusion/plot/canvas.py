@@ -4,10 +4,9 @@ import io
 import os
 import textwrap
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stormfusion.writing import replacing
+from stormfusion.writing import as_path, replacing
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -40,7 +39,7 @@ def finish(figure: "Figure", *, path: str | os.PathLike[str] | None) -> "Figure"
     """Save the figure if a path is given, and hand it back."""
     if path is None:
         return figure
-    place = destination(path)
+    place = as_path(path)
     known = sorted(figure.canvas.get_supported_filetypes())
     if place.suffix.lower().removeprefix(".") not in known:
         raise ValueError(
@@ -50,13 +49,6 @@ def finish(figure: "Figure", *, path: str | os.PathLike[str] | None) -> "Figure"
     with replacing(place) as temporary:
         figure.savefig(temporary, dpi=150)
     return figure
-
-
-def destination(path: str | os.PathLike[str]) -> Path:
-    """Where a picture or film shall be."""
-    kinds = (str, os.PathLike)
-    hint = "text or a Path; name the file to write"
-    return Path(wanted(path, kinds, role="path", hint=hint)).expanduser()
 
 
 def wanted(value: Any, kind: type | tuple[type, ...], *, role: str, hint: str) -> Any:

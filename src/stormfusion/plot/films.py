@@ -9,9 +9,9 @@ import numpy as np
 import xarray as xr
 
 from stormfusion.errors import MissingExtraError
-from stormfusion.plot import canvas, coords, maps
+from stormfusion.plot import coords, maps
 from stormfusion.plot.colors import paint
-from stormfusion.writing import replacing
+from stormfusion.writing import as_path, replacing
 
 if TYPE_CHECKING:
     from matplotlib.colors import Colormap
@@ -59,7 +59,7 @@ def animate(
     ...     plot.animate(vil, f"{folder}/storm.gif").name
     'storm.gif'
     """
-    path = canvas.destination(path)
+    path = as_path(path)
     writers = {".gif": _gif, ".mp4": _mp4}
     if path.suffix.lower() not in writers:
         raise ValueError(f"a film is .gif or .mp4, but got {path.name!r}")
