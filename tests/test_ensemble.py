@@ -37,13 +37,39 @@ def test_missing_in_a_member_is_missing_in_all() -> None:
         assert array.isnull().values.ravel().tolist() == [True, False]
 
 
-def test_infinite_is_missing() -> None:
+@pytest.mark.parametrize("value", [np.inf, -9999.0, 1e20, 32767.0])
+def test_what_no_weather_has_is_missing(value: float) -> None:
     values = np.ones((3, 1, 2, 2), dtype="float32")
-    values[1, 0, 0, 0] = np.inf
+    values[1, 0, 0, 0] = value
     made = Ensemble(labelled(values).to_dataset())
     for found in (made.mean(), made.percentile(90), made.probability(HAZARD)):
         assert np.isnan(found.values[0, 0, 0])
         assert np.isfinite(found.values[0, 1]).all()
+
+
+def test_units_become_ours() -> None:
+    values = np.full((3, 1, 2, 2), 0.01, dtype="float32")
+    rain = labelled(values).rename("rain_rate").assign_attrs(units="m h-1")
+    made = Ensemble(rain.to_dataset())
+    assert made.values.attrs["units"] == "mm h-1"
+    assert made.mean().values == pytest.approx(10.0)
+    with pytest.raises(ValueError, match="does not convert to 'mm h-1'"):
+        Ensemble(rain.assign_attrs(units="K").to_dataset())
+    with pytest.raises(TypeError, match=r"lead holds int64, wanted times from the ref"):
+        Ensemble(rain.assign_coords(lead=[5]).to_dataset())
+
+
+@pytest.mark.parametrize("spoilt", [-9999.0, 1e20, np.nan])
+def test_what_no_weather_has_is_not_scored(spoilt: float) -> None:
+    made = ensemble()
+    observed = made.values.isel(member=0, drop=True).copy()
+    observed[:, :, 5:] = spoilt
+    scores = made.verify(observed, scales=[1])
+    assert int(scores.pairs.isel(lead=0).max()) == 20 * 5
+    assert float(scores.crps.max()) < 100
+    footprint = made.footprint(HAZARD)
+    known = footprint.verify(observed.where(observed.x < observed.x[5]))
+    assert footprint.verify(observed).brier.equals(known.brier)
 
 
 def test_a_footprint_agrees_with_the_ensemble() -> None:
@@ -68,9 +94,12 @@ def test_dimensions_come_in_any_order() -> None:
 
 
 def test_members_made_elsewhere() -> None:
-    """Rain rates as pysteps has them: no labels but those of the dimensions."""
+    """Rain rates as pysteps has them: no labels but units and dimensions."""
     values = np.random.default_rng(1).gamma(1.0, 4.0, (5, 2, 16, 16)).astype("float32")
     rain = xr.DataArray(values, dims=("member", "lead", "y", "x"), name="rain_rate")
+    with pytest.warns(UserWarning, match="'rain_rate' has no units and is taken to be"):
+        Ensemble(rain.to_dataset())
+    rain.attrs["units"] = "mm h-1"
     made = Ensemble(rain.to_dataset().assign(crs=0))
     assert repr(made) == (
         "<Ensemble of 5 members: rain_rate, 2 leads on 16 x 16 pixels>"
@@ -110,7 +139,7 @@ def test_verify_by_lead_and_by_time() -> None:
         (
             labelled(np.zeros((2, 1, 3, 3))).rename("precip").to_dataset(),
             ValueError,
-            "got precip with a dimension 'member', wanted one of vil, refl.*rename it",
+            "got precip with a dimension 'member', wanted exactly one of vil, .*rename",
         ),
         (
             labelled(np.zeros((2, 1, 3, 3))).rename(lead="step").to_dataset(),

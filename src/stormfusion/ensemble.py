@@ -15,7 +15,7 @@ from stormfusion.footprint import (
     stacked,
 )
 from stormfusion.hazards import Hazard
-from stormfusion.units import VARIABLES
+from stormfusion.units import VARIABLES, as_ours
 from stormfusion.verification import Tally
 
 
@@ -27,8 +27,9 @@ class Ensemble:
     ----------
     dataset
         One variable with the dimensions `member`, `lead`, `y`, `x`, whoever made it:
-        `nowcaster.ensemble`, pysteps or a weather model. A pixel that is missing (NaN
-        or infinite) in a member is missing in what is asked of all of them.
+        `nowcaster.ensemble`, pysteps or a weather model; in any units, which become
+        ours. A pixel that is missing (NaN, or a number that no weather has, such as
+        -9999) in a member is missing in what is asked of all of them.
 
     Raises
     ------
@@ -41,8 +42,9 @@ class Ensemble:
     Examples
     --------
     >>> values = np.array([0.0, 1.0, 5.0, 20.0], dtype="float32").reshape(4, 1, 1, 1)
-    >>> rain = xr.DataArray(values, dims=("member", "lead", "y", "x"), name="rain_rate")
-    >>> ensemble = Ensemble(rain.to_dataset())
+    >>> rain = xr.DataArray(values, dims=("member", "lead", "y", "x"))
+    >>> rain.attrs["units"] = "mm/h"
+    >>> ensemble = Ensemble(rain.to_dataset(name="rain_rate"))
     >>> ensemble.probability("rain_rate >= 5 mm/h").values.ravel()
     array([0.5], dtype=float32)
     >>> ensemble.percentile(50).values.ravel()
@@ -59,7 +61,8 @@ class Ensemble:
         if len(names) != 1 or names[0] not in VARIABLES:
             raise ValueError(
                 f"got {', '.join(names) or 'no variable'} with a dimension 'member', "
-                f"wanted one of {', '.join(VARIABLES)}; select or rename it"
+                f"wanted exactly one of {', '.join(VARIABLES)}; select or rename the "
+                "variable, and its dimensions to member, lead, y and x"
             )
         wanted = {"member", "lead", "y", "x"}
         dims = set(map(str, dataset[names[0]].dims))
@@ -225,6 +228,9 @@ def _checked(dataset: xr.Dataset, name: str) -> xr.Dataset:
                 f"{dim} has values twice or out of order, wanted each once and in "
                 f"order; call dataset.drop_duplicates({dim!r}).sortby({dim!r})"
             )
-    if values.dtype.kind == "f" and bool(np.isinf(values).any()):
-        dataset = dataset.assign({name: values.where(np.isfinite(values))})
-    return dataset
+    if "lead" in values.coords and values["lead"].dtype.kind != "m":
+        raise TypeError(
+            f"lead holds {values['lead'].dtype}, wanted times from the reference time; "
+            "for minutes write lead.astype('timedelta64[m]')"
+        )
+    return dataset.assign({name: as_ours(values, name)})

@@ -28,18 +28,9 @@ def as_path(path: Any) -> Path:
     return Path(path).expanduser()
 
 
-@contextmanager
-def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
+def writable(path: Any) -> Path:
     """
-    A temporary name beside a path, renamed to it if all went well.
-
-    What was at the path stays there until then, and if anything goes wrong. The new
-    file has its permissions; a link stays one, and the file it leads to is replaced.
-
-    Parameters
-    ----------
-    path
-        Where the file shall be; `~` is the home folder.
+    The file that a path leads to, if one can be written there.
 
     Raises
     ------
@@ -56,12 +47,10 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
 
     Examples
     --------
-    >>> import tempfile
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     with replacing(f"{folder}/scores.csv") as temporary:
-    ...         _ = temporary.write_text("csi")
-    ...     [found.name for found in Path(folder).iterdir()]
-    ['scores.csv']
+    >>> writable("no/such/folder/scores.csv")
+    Traceback (most recent call last):
+    ...
+    FileNotFoundError: folder '...folder' does not exist, so 'scores.csv' cannot be ...
     """
     place = as_path(path).resolve()
     folder = str(place.parent)
@@ -84,6 +73,37 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
             f"folder {folder!r} cannot be written, so {place.name!r} cannot be made "
             "there; choose another, or change its permissions"
         )
+    return place
+
+
+@contextmanager
+def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """
+    A temporary name beside a path, renamed to it if all went well.
+
+    What was at the path stays there until then, and if anything goes wrong. The new
+    file has its permissions; a link stays one, and the file it leads to is replaced.
+
+    Parameters
+    ----------
+    path
+        Where the file shall be; `~` is the home folder.
+
+    Raises
+    ------
+    TypeError, OSError
+        As `writable` says.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     with replacing(f"{folder}/scores.csv") as temporary:
+    ...         _ = temporary.write_text("csi")
+    ...     [found.name for found in Path(folder).iterdir()]
+    ['scores.csv']
+    """
+    place = writable(path)
     temporary = place.with_name(f".{place.stem}.{uuid4().hex[:8]}{place.suffix}")
     try:
         temporary.touch()

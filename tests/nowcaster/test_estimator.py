@@ -1,6 +1,7 @@
 """The nowcaster's verbs: labels, hindcasts, members, and what bad input gets."""
 
 import warnings
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -651,6 +652,34 @@ def test_odd_arguments_of_fit(
 def test_inputs_are_a_sequence() -> None:
     with pytest.raises(TypeError, match=r"inputs is 3, wanted a sequence of names"):
         Nowcaster("unet", inputs=3)  # type: ignore[arg-type]
+
+
+def test_a_loss_as_text_goes_into_the_recipe() -> None:
+    with pytest.raises(TypeError, match=r"write 'unet\+ssim' as the recipe"):
+        Nowcaster("unet", loss="ssim")  # type: ignore[arg-type]
+
+
+def test_a_folder_to_resume_from_is_looked_for_first(
+    storms: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def never(*args: object, **options: object) -> None:
+        pytest.fail("it trained")
+
+    monkeypatch.setattr("stormfusion.training.loop.train", never)
+    with pytest.raises(FileNotFoundError, match=r"does not exist, so 'a.st'"):
+        Nowcaster("unet").fit(storms, resume=tmp_path / "no" / "a.st", progress=False)
+
+
+def test_values_on_a_threshold_stay_on_it(storms: Catalog) -> None:
+    data = only_vil(storms[0]).rename(vil="rain_rate")
+    steps = (100 * data.rain_rate).round().astype("int32")
+    data["rain_rate"] = (0.01 * steps).astype("float32").assign_attrs(units="mm h-1")
+    event = Catalog.from_xarray(data)[0]
+    last = data.rain_rate[-1].values
+    for given in (data, event, event.to_dataset()):
+        found = Nowcaster("persistence", device="cpu").predict(given).rain_rate
+        kept = last >= 0.01
+        np.testing.assert_array_equal(found[0].values[kept], last[kept])
 
 
 @pytest.mark.parametrize("inputs", [(), ("vil", "vil")])

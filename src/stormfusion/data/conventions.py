@@ -42,9 +42,6 @@ NAMES = {
 SIBLINGS = {"rain_rate": "rain", "rain": "rain_rate"}
 """What a name may mean besides, where the units say so."""
 
-LOWEST = {"reflectivity": -150.0, "ir069": -150.0, "ir107": -150.0}
-"""Below it (in our units; -0.1 where none is given) lie fill values, not weather."""
-
 DECIBELS = {"dbz": "dBZ", "dbze": "dBZ", "db": "dBZ"}
 AXES = {
     "time": ("time", "valid_time", "t"),
@@ -164,7 +161,8 @@ def variables_of(
         listed = [_described(array) for array in dataset.data_vars.values()]
         raise CatalogError(
             f"none of the variables {', '.join(listed) or '(none)'} is one we know by "
-            "standard_name, name or units; say which with rename={'name': 'rain_rate'}"
+            "standard_name, name or units; say which with rename={'name': 'rain_rate'} "
+            "or dataset.rename, or correct attrs['units']"
         )
     return found
 
@@ -283,7 +281,7 @@ def packing_of(array: xr.DataArray, variable: str) -> Packing:
     """
     How the stored numbers of an array become values in our units.
 
-    What is below `LOWEST` is missing: a fill value that the file does not declare.
+    What no weather has is missing: a fill value that the file does not declare.
     Numbers that are still packed are told by the CF attributes that an unmasked,
     unscaled `xarray.open_dataset` leaves on them. Without units they are taken to be
     in ours.
@@ -297,7 +295,7 @@ def packing_of(array: xr.DataArray, variable: str) -> Packing:
     --------
     >>> attrs = {"units": "kg m-2 s-1", "scale_factor": 0.5, "_FillValue": -1}
     >>> packing_of(xr.DataArray(np.int16([0]), attrs=attrs), "rain_rate")
-    Packing(dtype='int16', scale=1800.0, ..., missing=(-1.0,), vil=False, lowest=-0.1)
+    Packing(dtype='int16', scale=1800.0, ..., lowest=-0.1, highest=5000.0)
     """
     attrs = array.attrs
     text = units_of(array)
@@ -324,7 +322,8 @@ def packing_of(array: xr.DataArray, variable: str) -> Packing:
         scale * factor,
         offset * factor + shift,
         tuple(sorted({m for m in missing if np.isfinite(m)})),
-        lowest=LOWEST.get(variable, -0.1),
+        lowest=units.VARIABLES[variable].lowest,
+        highest=units.VARIABLES[variable].highest,
     )
 
 

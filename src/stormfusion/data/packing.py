@@ -25,8 +25,8 @@ class Packing:
         Stored numbers that mean "not observed"; NaN and infinity always do.
     vil
         Whether the numbers are SEVIR's VIL bytes, whose code is not linear.
-    lowest
-        Physical values below it are missing: there is no such weather.
+    lowest, highest
+        Physical values beyond them are missing: there is no such weather.
 
     Examples
     --------
@@ -42,6 +42,7 @@ class Packing:
     missing: tuple[float, ...] = ()
     vil: bool = False
     lowest: float | None = None
+    highest: float | None = None
 
     @property
     def tabulated(self) -> bool:
@@ -82,6 +83,8 @@ class Packing:
             found[stored == code] = np.nan
         if self.lowest is not None:
             found[found < self.lowest] = np.nan
+        if self.highest is not None:
+            found[found > self.highest] = np.nan
         return found
 
 

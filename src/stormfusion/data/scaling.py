@@ -341,6 +341,8 @@ def physical(stored: Tensor, packing: Packing) -> Tensor:
         values = torch.where(stored == code, torch.nan, values)
     if packing.lowest is not None:
         values = torch.where(values < packing.lowest, torch.nan, values)
+    if packing.highest is not None:
+        values = torch.where(values > packing.highest, torch.nan, values)
     return values
 
 

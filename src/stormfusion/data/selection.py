@@ -210,7 +210,8 @@ def earlier(table: pd.DataFrame, fraction: float | None, before: object | None) 
         if starts.size < 2:
             raise CatalogError(
                 f"splitting {count}{span} leaves one part empty, for events of one "
-                "time stay together; split events of more than one time"
+                "time stay together; split events of more than one time, such as those "
+                "that a shorter duration= cuts"
             )
         # the first time has no event before it
         near = np.abs(ranks[1:] - float(fraction) * len(table))

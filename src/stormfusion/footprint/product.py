@@ -7,6 +7,7 @@ import xarray as xr
 
 from stormfusion import verification
 from stormfusion.hazards import Hazard
+from stormfusion.units import as_ours
 from stormfusion.writing import as_path, replacing
 
 
@@ -125,6 +126,7 @@ def at_leads(
                 f"{', '.join(map(str, observed.data_vars)) or 'none'}; rename one"
             )
         observed = observed[name]
+    observed = as_ours(observed, name)
     if "lead" in observed.dims:
         return observed
     if "time" not in observed.dims:

@@ -275,9 +275,15 @@ def _check_regular(name: str, values: Axis) -> None:
     step = step_of(values)
     even = np.linspace(values[0], values[-1], values.size)
     if not np.isfinite(step) or step == 0 or not _close(values, even, 0.1 * abs(step)):
+        wraps = steps.max() - steps.min() > 300 and np.abs(values).max() <= 360
+        advice = (
+            f"let it run on with np.unwrap({name}, period=360)"
+            if wraps
+            else "regrid the data to a regular grid first"
+        )
         raise GridMismatchError(
             f"coordinate {name!r} steps from {steps.min():g} to {steps.max():g}, "
-            "wanted even spacing; regrid the data to a regular grid first"
+            f"wanted even spacing; {advice}"
         )
 
 

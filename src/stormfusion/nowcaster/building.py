@@ -28,6 +28,11 @@ def understood(
     if isinstance(recipe, str):
         recipe = Recipe.parse(recipe)
     if isinstance(recipe, Recipe):
+        if isinstance(loss, str):
+            raise TypeError(
+                f"loss is the text {loss!r}, wanted a loss such as MSE(); write "
+                f"'{recipe.network}+{loss}' as the recipe"
+            )
         if loss is not None:
             raise TypeError(
                 f"recipe {str(recipe)!r} names its loss already; pass a network, such "

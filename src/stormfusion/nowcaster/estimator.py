@@ -143,7 +143,8 @@ class Nowcaster:
             The highest, after the warm-up.
         resume
             A file that keeps the training after every epoch. If it is there, training
-            goes on from it; where it is finished it is taken as it is.
+            goes on from it; where it is finished it is taken as it is. One of other
+            data or settings, `epochs` among them, is refused.
         strict
             Stop at the first event that cannot be read, rather than skip it.
         progress

@@ -22,7 +22,7 @@ from stormfusion.sampling import Dressing
 from stormfusion.training.device import channels_last, make_fabric
 from stormfusion.training.plan import Plan
 from stormfusion.training.split import fingerprint, validation_split
-from stormfusion.writing import as_path
+from stormfusion.writing import writable
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,7 +88,7 @@ def fit(
         if settings.resume is not None:
             checked = "" if validation is None else fingerprint(validation)
             header = {**asdict(plan), **identity, **notes, "validation": checked}
-            store = TrainingFile(as_path(settings.resume), header)
+            store = TrainingFile(writable(settings.resume), header)
         fabric = make_fabric(device, precision=store.precision() if store else None)
         notes["precision"] = str(fabric._precision.precision)
         # of the ways to convolve on CUDA, one that gives the same numbers every time

@@ -80,12 +80,12 @@ class Forecast:
         where = fitting.where.cpu().numpy()
         base = self._physical(self._stored(self.numbers))
         hole = np.broadcast_to(self.missing, base.shape).ravel()[where]
-        scale = scaling_for(self.task.target)
+        target = self.task.target
         for number in tqdm(members, desc="members", delay=3, leave=False):
             # a context around the yield would hold in the caller's code, too
             with torch.inference_mode():
                 drawn = self._stored(fitting.draw(number, mixed))
-                values = scale.denormalize(drawn).cpu().numpy()
+                values = physical(drawn, target)
             values[hole] = np.nan
             member = base.copy()
             member.ravel()[where] = values
@@ -93,12 +93,32 @@ class Forecast:
 
     def _physical(self, numbers: Tensor) -> NDArray[np.float32]:
         """Physical values of network numbers, NaN where nothing was seen."""
-        scale = scaling_for(self.task.target)
-        values = scale.denormalize(numbers.float()).cpu().numpy()
+        values = physical(numbers, self.task.target)
         return np.where(self.missing, np.float32(np.nan), values)
 
     def _stored(self, numbers: Tensor) -> Tensor:
         return (255 * numbers).round() / 255 if self.task.target == "vil" else numbers
+
+
+def physical(numbers: Tensor, variable: str) -> NDArray[np.float32]:
+    """
+    Physical values of network numbers, as events compare them with a threshold.
+
+    What was a hundredth on disk comes back from the logarithm within a millionth of it.
+    So values are rounded, to a ten-thousandth below 10 and a thousandth above: a value
+    that was on a threshold is on it again. VIL goes through a table and stays.
+
+    Examples
+    --------
+    >>> physical(scaling_for("rain_rate").normalize(torch.tensor([4.97])), "rain_rate")
+    array([4.97], dtype=float32)
+    """
+    values: NDArray[np.float32] = (
+        scaling_for(variable).denormalize(numbers.float()).cpu().numpy()
+    )
+    if variable == "vil":
+        return values
+    return np.where(np.abs(values) < 10, values.round(4), values.round(3))
 
 
 def outward(values: NDArray[np.float32], grid: Grid) -> NDArray[np.float32]:
@@ -158,7 +178,7 @@ def observation(event: Event, start: int, task: Task) -> xr.DataArray:
     assert window.target is not None
     value, known = realize(window.target, "cpu")
     value = torch.where(known, value, torch.nan)
-    values = scaling_for(task.target).denormalize(value).numpy()
+    values = physical(value, task.target)
     frames = principal(event, task)
     values = outward(values, frames.grid)
     reference = frames.time[start + task.history - 1]

@@ -1,7 +1,7 @@
 """Physical quantities: their units, VIL bytes, reflectivity and rain, and events."""
 
 from stormfusion.units.arrays import exceeds
-from stormfusion.units.converting import conversion, convert
+from stormfusion.units.converting import as_ours, conversion, convert
 from stormfusion.units.rain import rain_rate_to_reflectivity, reflectivity_to_rain_rate
 from stormfusion.units.variables import VARIABLES, Variable
 from stormfusion.units.vil import (
@@ -14,6 +14,7 @@ from stormfusion.units.vil import (
 __all__ = [
     "VARIABLES",
     "Variable",
+    "as_ours",
     "conversion",
     "convert",
     "exceeds",

@@ -86,6 +86,6 @@ def apply(
     options: Any = {"dask": "parallelized", "output_dtypes": [dtype]}
     result: xr.DataArray = xr.apply_ufunc(typed, values, keep_attrs=False, **options)
     if name:
-        units, long_name, _ = VARIABLES[name]
-        result = result.assign_attrs(units=units, long_name=long_name)
+        told = VARIABLES[name]
+        result = result.assign_attrs(units=told.units, long_name=told.long_name)
     return result.rename(name or None)

@@ -1,12 +1,14 @@
 """Units, read as in CF or as in a text, and the way from one to another."""
 
 import re
+import warnings
 from functools import cache
 from typing import Any
 
 import xarray as xr
 
 from stormfusion.units.arrays import Array, numbers
+from stormfusion.units.variables import VARIABLES
 
 
 def conversion(units: str, to: str) -> tuple[float, float]:
@@ -75,6 +77,46 @@ def convert(values: Array, units: str, to: str) -> Array:
     if isinstance(values, xr.DataArray):
         return converted.assign_attrs(values.attrs | {"units": to})
     return converted
+
+
+def as_ours(array: xr.DataArray, variable: str) -> xr.DataArray:
+    """
+    Values of a variable in its units, impossible ones missing.
+
+    Parameters
+    ----------
+    array
+        In any units of the kind; without units it is taken to be in ours, with a
+        warning.
+    variable
+        Which of `VARIABLES`.
+
+    Raises
+    ------
+    ValueError
+        If the units do not convert.
+
+    Examples
+    --------
+    >>> rain = xr.DataArray([0.001, -9999.0], dims="x", attrs={"units": "m/h"})
+    >>> as_ours(rain, "rain_rate").values
+    array([ 1., nan])
+    """
+    known = VARIABLES[variable]
+    text = str(array.attrs.get("units", "")).strip()
+    if not text:
+        warnings.warn(
+            f"{variable!r} has no units and is taken to be in {known.units}; set "
+            "attrs['units'] if it is in others",
+            UserWarning,
+            stacklevel=4,
+        )
+        text = known.units
+    values: xr.DataArray = convert(array, text, known.units)
+    possible = (values >= known.lowest) & (values <= known.highest)
+    if bool((possible | values.isnull()).all()):
+        return values
+    return values.where(possible)
 
 
 @cache
