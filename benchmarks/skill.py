@@ -218,16 +218,23 @@ def table(test: str, nowcaster: Nowcaster, scores: xr.Dataset) -> str:
 
 def about(settings: argparse.Namespace) -> str:
     """What was run, where."""
+    recipe = f"{settings.network}+{LOSSES[settings.loss]}"
+    return (
+        f"recipe {recipe}, seed {settings.seed}, at most {settings.minutes:g} min of "
+        f"training on {machine()}"
+    )
+
+
+def machine() -> str:
+    """Threads, commit, cores and torch."""
     commit = subprocess.run(
         ["git", "rev-parse", "--short", "HEAD"],
         capture_output=True,
         text=True,
         check=False,
     ).stdout.strip()
-    recipe = f"{settings.network}+{LOSSES[settings.loss]}"
     return (
-        f"recipe {recipe}, seed {settings.seed}, at most {settings.minutes:g} min of "
-        f"training on {torch.get_num_threads()} thread(s), commit {commit}, "
+        f"{torch.get_num_threads()} thread(s), commit {commit}, "
         f"{platform.machine()} with {os.cpu_count()} cores, torch {torch.__version__} "
         f"on the {'GPU' if torch.cuda.is_available() else 'CPU'}"
     )

@@ -11,7 +11,14 @@ from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 
 ROOT = Path(__file__).parents[1]
-ORDER = ("nowcast", "footprint", "several_inputs", "verification", "reliability")
+ORDER = (
+    "nowcast",
+    "footprint",
+    "several_inputs",
+    "verification",
+    "reliability",
+    "sharpness",
+)
 INTRODUCTION = """\
 # Gallery
 

@@ -57,7 +57,7 @@ def test_the_canonical_text(text: str, canonical: str) -> None:
         ("unte", "unknown network 'unte' in recipe 'unte'; did you mean 'unet'?"),
         ("xyz", "(known networks: conv3d, persistence, resunet, unet)"),
         ("unet+mze", "unknown loss 'mze' in recipe 'unet+mze'; did you mean 'mse'?"),
-        ("unet+q", "(known losses: gdl, mae, mse, ssim)"),
+        ("unet+q", "(known losses: gdl, lpips, mae, mse, perceptual, "),
         ("mse", "'mse' in recipe 'mse' is a loss, but a recipe starts with a network"),
         (
             "unet+unet",

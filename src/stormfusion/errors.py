@@ -21,6 +21,10 @@ class CheckpointError(ValueError):
     """A file that is not a whole stormfusion checkpoint."""
 
 
+class WeightsError(RuntimeError):
+    """Weights of a trained network that are not on this machine, or do not fit it."""
+
+
 class NotFittedError(RuntimeError):
     """An estimator that was asked for a forecast before it was fitted."""
 

@@ -101,7 +101,7 @@ class Recipe:
     >>> Recipe.parse("unet+mze")
     Traceback (most recent call last):
     stormfusion.errors.RecipeError: unknown loss 'mze' in recipe 'unet+mze'; did you
-    mean 'mse'? (known losses: gdl, mae, mse, ssim)
+    mean 'mse'? (known losses: gdl, lpips, mae, mse, ...)
     """
 
     network: str

@@ -7,31 +7,47 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stormfusion.losses import GDL, LOSSES, MAE, MSE, SSIM, Loss, Weighted, WeightedSum
+from stormfusion.losses import (
+    GDL,
+    LOSSES,
+    LPIPS,
+    MAE,
+    MSE,
+    SSIM,
+    VGG,
+    Loss,
+    Weighted,
+    WeightedSum,
+)
 from stormfusion.losses.base import mean
 from stormfusion.losses.weights import checked_weight, weight_text
 
-EVERY = [*(make() for make in LOSSES.values()), GDL(alpha=2)]
+RANDOM = {"vgg": VGG("random"), "lpips": LPIPS(pnet_rand=True)}
+"""Networks at random in place of weights that tests cannot download."""
+
+EVERY = [
+    *(RANDOM[name] if name in RANDOM else make() for name, make in LOSSES.items()),
+    GDL(alpha=2),
+]
 
 
 def fields(*, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     generator = torch.Generator().manual_seed(seed)
-    forecast, observed = torch.rand(2, 2, 3, 24, 25, generator=generator)
-    valid = torch.ones(2, 3, 24, 25, dtype=torch.bool)
+    forecast, observed = torch.rand(2, 2, 3, 34, 35, generator=generator)
+    valid = torch.ones(2, 3, 34, 35, dtype=torch.bool)
     valid[0, :, 3:5, 20:] = False
     valid[1, 2] = False
     return forecast, observed, valid
 
 
 def test_the_table_names_the_losses() -> None:
+    pixel = ["mse", "mae"]
+    shaping = ["ssim", "gdl", "perceptual", "temporal", "vgg", "lpips"]
     assert {name: make.name for name, make in LOSSES.items()} == {
-        "mse": "mse",
-        "mae": "mae",
-        "ssim": "ssim",
-        "gdl": "gdl",
+        name: name for name in pixel + shaping
     }
     kinds = {name for name, make in LOSSES.items() if make.kind == "pixel"}
-    assert kinds == {"mse", "mae"}
+    assert kinds == set(pixel)
 
 
 @pytest.mark.parametrize("loss", EVERY, ids=repr)
@@ -58,8 +74,8 @@ def test_invalid_pixels_weigh_exactly_nothing(loss: Loss, garbage: float) -> Non
 
 @pytest.mark.parametrize("loss", EVERY, ids=repr)
 def test_nothing_valid_costs_nothing_and_teaches_nothing(loss: Loss) -> None:
-    forecast = torch.full((1, 2, 16, 16), 0.5, requires_grad=True)
-    observed = torch.full((1, 2, 16, 16), math.nan)
+    forecast = torch.full((1, 2, 32, 32), 0.5, requires_grad=True)
+    observed = torch.full((1, 2, 32, 32), math.nan)
     value = loss(forecast, observed, observed == 0)
     value.backward()
     assert value.item() == 0

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator
+from itertools import chain, repeat
 from typing import Any
 
 import numpy as np
@@ -393,7 +394,7 @@ def test_validation_losses_compare_whatever_the_weights(
     windows: RandomWindows, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A weight that shrinks is no better forecast."""
-    weights = iter([1.0, 1e-3, 1e-6, 1e-9])
+    weights = chain([1.0, 1e-3, 1e-6], repeat(1e-9))
     monkeypatch.setattr(
         "stormfusion.training.step.balance", lambda *_: {"ssim": next(weights)}
     )

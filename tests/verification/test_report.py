@@ -49,6 +49,7 @@ def test_one_dataset_with_everything():
         "threshold": 2,
         "scale": 2,
         "bin": 5,
+        "wavelength": 18,
     }
     assert result.forecast.values.tolist() == ["net", "persistence"]
     for name in ("csi", "pod", "far", "bias", "hss", "brier", "hits", "misses"):
@@ -212,3 +213,60 @@ def test_units_of_the_variable_where_observations_have_none():
     scores.add({"net": window(1)}, observed)
     assert scores.dataset().mae.attrs["units"] == "mm h-1"
     assert observed.attrs == {}
+
+
+def large(seed, *, smooth=0.0):
+    from scipy.ndimage import gaussian_filter
+
+    rng = np.random.default_rng(seed)
+    rough = gaussian_filter(rng.normal(size=(2, 48, 40)), (0, 2, 2))
+    decibel = gaussian_filter(60 * rough / rough.std() / 4 + 15, (0, smooth, smooth))
+    return xr.DataArray(
+        decibel.clip(-10),
+        dims=("lead", "y", "x"),
+        coords={"lead": LEAD[:2], "y": 1e3 * np.arange(48), "x": 1e3 * np.arange(40)},
+        attrs={"units": "dBZ"},
+        name="reflectivity",
+    )
+
+
+def test_sharpness_stands_beside_skill():
+    scores = Tally("reflectivity")
+    for seed in range(2):
+        forecasts = {"smooth": large(seed, smooth=3), "perfect": large(seed)}
+        scores.add(forecasts, large(seed))
+    result = scores.dataset()
+    assert result.perceptual.dims == result.spectrum_ratio.dims == ("forecast", "lead")
+    assert result.spectrum.dims == ("forecast", "lead", "wavelength")
+    perfect, smooth = (result.sel(forecast=f) for f in ("perfect", "smooth"))
+    assert perfect.perceptual.values.tolist() == [0, 0]
+    assert bool((smooth.perceptual > 0).all())
+    np.testing.assert_allclose(perfect.spectrum_ratio, 1)
+    assert bool((smooth.spectrum_ratio < 0.5).all())
+    assert "4 to 16 km" in result.spectrum_ratio.attrs["long_name"]
+
+
+def test_no_sharpness_of_small_maps_of_odd_grids_and_of_other_variables():
+    result = filled().dataset()
+    assert bool(result.perceptual.isnull().all())  # 7 x 8 pixels
+    bent = large(0).assign_coords(y=1e3 * np.arange(48.0) ** 1.2)
+    scores = Tally("reflectivity")
+    scores.add({"net": bent}, bent)
+    assert bool(scores.dataset().spectrum_ratio.isnull().all())
+    assert bool(scores.dataset().perceptual.notnull().all())
+    warm = large(0).rename("ir107").assign_attrs(units="degC")
+    scores = Tally("ir107")
+    scores.add({"net": warm}, warm)
+    assert "perceptual" not in scores.dataset()
+    assert bool(scores.dataset().spectrum_ratio.notnull().all())
+
+
+def test_other_distances_of_ones_choice():
+    from stormfusion.losses import MSE, SSIM
+
+    with pytest.raises(ValueError, match="'mse' compares pixel by pixel"):
+        Tally("reflectivity", distances=[MSE()])
+    scores = Tally("reflectivity", distances=[SSIM()])
+    scores.add({"net": large(0)}, large(1))
+    assert "perceptual" not in scores.dataset()
+    assert bool((scores.dataset().ssim > 0.5).all())

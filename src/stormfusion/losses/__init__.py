@@ -2,16 +2,22 @@
 
 from stormfusion.losses.balance import balance
 from stormfusion.losses.base import Loss, Weighted, WeightedSum
+from stormfusion.losses.imagenet import LPIPS, VGG
+from stormfusion.losses.perceptual import Perceptual, Temporal
 from stormfusion.losses.pixel import MAE, MSE
 from stormfusion.losses.structural import GDL, SSIM
 
 __all__ = [
     "GDL",
     "LOSSES",
+    "LPIPS",
     "MAE",
     "MSE",
     "SSIM",
+    "VGG",
     "Loss",
+    "Perceptual",
+    "Temporal",
     "Weighted",
     "WeightedSum",
     "balance",
@@ -22,5 +28,9 @@ LOSSES: dict[str, type[Loss]] = {
     "mae": MAE,
     "ssim": SSIM,
     "gdl": GDL,
+    "perceptual": Perceptual,
+    "temporal": Temporal,
+    "vgg": VGG,
+    "lpips": LPIPS,
 }
 """The losses by the name that a recipe calls them; add your own."""

@@ -15,7 +15,7 @@ def balance(
     observed: Future,
     valid: Valid,
     *,
-    share: float = 0.3,
+    share: float | None = None,
 ) -> dict[str, float]:
     r"""
     Weigh the shaping terms so that they neither drown nor are drowned.
@@ -41,9 +41,9 @@ def balance(
     valid
         Where `observed` was observed.
     share
-        Gradient of each shaping term as a fraction of the pixel terms'. At the
-        default of 0.3 even three such terms, all pulling against the pixel terms,
-        do not turn the gradient round.
+        Gradient of each shaping term as a multiple of the pixel terms'. If none is
+        given, each term's own `Loss.share`: 0.3 for most, at which even three of them,
+        all pulling against the pixel terms, do not turn the gradient round.
 
     Returns
     -------
@@ -67,7 +67,8 @@ def balance(
     >>> 0 < weights["ssim"] < 1
     True
     """
-    share = checked_weight("share", share)
+    if share is not None:
+        share = checked_weight("share", share)
     terms = WeightedSum.of(loss).terms
     pixel = [t for t in terms if t.loss.kind == "pixel"]
     open_terms = [t for t in terms if t.weight is None]
@@ -87,7 +88,7 @@ def balance(
             name = term.loss.name
             push = _gradient_norm(term.loss(leaf, observed, valid), leaf, name)
             ratio = pull / push if pull > 0 and push > 0 else 1.0
-            weights[name] = share * ratio
+            weights[name] = ratio * (term.loss.share if share is None else share)
     return weights
 
 

@@ -2,8 +2,8 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import ClassVar, Literal, Union
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar, Literal, Union
 
 import torch
 from torch import Tensor
@@ -55,6 +55,9 @@ class Loss(ABC):
     kind: ClassVar[Literal["pixel", "shaping"]]
     """A pixel loss stands alone; a shaping loss refines one and is balanced with it."""
 
+    share: ClassVar[float] = 0.3
+    """Gradient of a balanced shaping loss, as a multiple of that of the pixel terms."""
+
     @abstractmethod
     def compare(self, forecast: Future, observed: Future, valid: Valid) -> Scalar:
         """
@@ -73,6 +76,48 @@ class Loss(ABC):
         Scalar
             The loss.
         """
+
+    def prepare(self) -> None:  # noqa: B027  # most losses have nothing to load
+        """
+        Load what the loss compares by, where it does: before training, not in it.
+
+        Raises
+        ------
+        WeightsError
+            If its weights are not to be had.
+        """
+
+    @property
+    def least(self) -> int:
+        """Rows and columns that a map must have, at least [pixels]."""
+        return 1
+
+    def beware(self, variable: str) -> str | None:
+        """
+        Say what is wrong with comparing a variable by this loss.
+
+        Parameters
+        ----------
+        variable
+            The variable to be forecast.
+
+        Returns
+        -------
+        str, optional
+            A sentence; none if nothing is wrong.
+        """
+        return None
+
+    def options(self) -> dict[str, Any] | None:
+        """
+        What the loss was made with, as JSON holds it, for a checkpoint.
+
+        Returns
+        -------
+        dict, optional
+            Arguments that make an equal loss; none where they are no numbers or text.
+        """
+        return asdict(self)  # type: ignore[call-overload, no-any-return]  # every loss is a dataclass
 
     def __call__(self, forecast: Future, observed: Future, valid: Valid) -> Scalar:
         """Compare, in float32, what is valid."""

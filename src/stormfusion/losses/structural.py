@@ -63,6 +63,11 @@ class SSIM(Loss):
     name: ClassVar[str] = "ssim"
     kind: ClassVar[Literal["pixel", "shaping"]] = "shaping"
 
+    @property
+    def least(self) -> int:
+        """Width of its window [pixels]."""
+        return WINDOW
+
     def compare(self, forecast: Future, observed: Future, valid: Valid) -> Scalar:
         """Compute the loss; see `Loss.compare`."""
         height, width = forecast.shape[-2:]

@@ -2,6 +2,7 @@
 
 from stormfusion.nn.blocks import FromLastFrame, Network, parameter_count
 from stormfusion.nn.conv3d import Conv3D
+from stormfusion.nn.encoder import RadarEncoder
 from stormfusion.nn.from_motion import FromMotion
 from stormfusion.nn.resunet import ResUNet
 from stormfusion.nn.unet import UNet
@@ -12,6 +13,7 @@ __all__ = [
     "FromLastFrame",
     "FromMotion",
     "Network",
+    "RadarEncoder",
     "ResUNet",
     "UNet",
     "parameter_count",

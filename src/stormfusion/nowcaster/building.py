@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import torch
@@ -57,6 +57,18 @@ def known_loss(loss: WeightedSum | None, network: Any) -> WeightedSum | None:
             "name it in Nowcaster.load(..., loss=)"
         )
     return loss
+
+
+def as_term(term: Any) -> Loss:
+    """A loss, or the one of a name."""
+    if isinstance(term, Loss):
+        return term
+    if not isinstance(term, str) or term not in LOSSES:
+        raise ValueError(
+            f"term is {term!r}, wanted a loss such as Perceptual(), or the name of one "
+            f"of {', '.join(sorted(LOSSES))}"
+        )
+    return LOSSES[term]()
 
 
 def build(network: Any, task: Task, seed: int) -> nn.Module:
@@ -168,14 +180,12 @@ def described(
     if type(network) in NETWORKS.values():
         held = {"name": network.name, "options": asdict(network)}
     if loss is not None and all(type(t.loss) in LOSSES.values() for t in loss.terms):
-        terms = [
-            {
-                "name": t.loss.name,
-                "options": asdict(cast(Any, t.loss)),
-                "weight": t.weight,
-            }
-            for t in loss.terms
-        ]
+        options = [t.loss.options() for t in loss.terms]
+        if None not in options:
+            terms = [
+                {"name": t.loss.name, "options": own, "weight": t.weight}
+                for t, own in zip(loss.terms, options, strict=True)
+            ]
     return {"recipe": None, "network": held, "loss": terms}
 
 

@@ -2,31 +2,24 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
-import pandas as pd
 import xarray as xr
-from torch import nn
 
-from stormfusion import __version__
 from stormfusion.classical import Persistence
 from stormfusion.data.catalog import Catalog
 from stormfusion.data.event import Event
-from stormfusion.data.task import Task
 from stormfusion.ensemble import Ensemble
-from stormfusion.errors import NotFittedError
 from stormfusion.footprint import PERCENTILES, Accumulator, Footprint, check_hazards
 from stormfusion.hazards import Hazard
-from stormfusion.losses import Loss, WeightedSum
-from stormfusion.nn import Network, parameter_count
-from stormfusion.nowcaster import building, files, fitting
-from stormfusion.nowcaster.fitting import Fitted
+from stormfusion.losses import Loss, Perceptual
+from stormfusion.nn import parameter_count
+from stormfusion.nowcaster import building, fitting, tuning
+from stormfusion.nowcaster.base import Estimator
 from stormfusion.nowcaster.hindcast import Hindcaster
-from stormfusion.recipe import Recipe
-from stormfusion.training.device import checked_device
 
 
-class Nowcaster:
+class Nowcaster(Estimator):
     """
     A nowcast of the next hour, and an ensemble of possible futures.
 
@@ -55,50 +48,6 @@ class Nowcaster:
     >>> forecast.vil.dims, str(forecast.lead.values[0].astype("timedelta64[m]"))
     (('lead', 'y', 'x'), '5 minutes')
     """
-
-    def __init__(
-        self,
-        recipe: str | Recipe | Network | nn.Module,
-        *,
-        loss: Loss | WeightedSum | None = None,
-        inputs: Sequence[str] | None = None,
-        target: str | None = None,
-        history: int = 13,
-        leads: int = 12,
-        device: str = "auto",
-        seed: int = 0,
-    ) -> None:
-        self.recipe, self._network, self._loss = building.understood(recipe, loss)
-        self.inputs = building.checked_inputs(inputs, target)
-        self.target = target
-        self.history = building.whole("history", history, least=1)
-        self.leads = building.whole("leads", leads, least=1)
-        self.device = checked_device(device)
-        self.seed = building.whole("seed", seed, least=0)
-        self._fitted: Fitted | None = None
-
-    @property
-    def name(self) -> str:
-        """The recipe, or what stands for it where objects were given."""
-        if self.recipe is not None:
-            return str(self.recipe)
-        loss = "loss" if self._loss is None else self._loss
-        return f"{type(self._network).__name__.lower()}+{loss}"
-
-    @property
-    def log(self) -> pd.DataFrame:
-        """The training curves, a row for each epoch."""
-        return self._checked().log.copy()
-
-    @property
-    def task(self) -> Task:
-        """What the fitted model maps."""
-        return self._checked().task
-
-    @property
-    def network(self) -> nn.Module:
-        """The fitted torch module."""
-        return self._checked().network
 
     def __repr__(self) -> str:
         if self._fitted is None:
@@ -276,6 +225,7 @@ class Nowcaster:
         thresholds: Sequence[float] | None = None,
         scales: Sequence[int] = (1, 5, 17),
         members: int = 10,
+        distances: Sequence[Loss] | None = None,
         strict: bool = False,
         progress: bool = True,
     ) -> xr.Dataset:
@@ -293,6 +243,10 @@ class Nowcaster:
             Widths of the windows of the fractions skill score [pixels], odd.
         members
             Members of the ensemble whose CRPS is given; 0 for none.
+        distances
+            Losses that compare whole maps, such as `[Perceptual(), LPIPS()]`. By
+            default the perceptual distance by the encoder of the library, or by that of
+            this nowcaster's own loss for variables that only it knows.
         strict
             Stop at the first event that cannot be read, rather than skip it.
         progress
@@ -302,7 +256,9 @@ class Nowcaster:
         -------
         Dataset
             Scores by forecast (this one and persistence), lead, threshold and scale.
-            Counts are pooled over all pixels and windows before they are divided.
+            Counts are pooled over all pixels and windows before they are divided. How
+            sharp the forecasts are stands beside: `perceptual`, `spectrum_ratio` and
+            `spectrum`, see `verification.Tally`.
         """
         building.check_catalog(catalog, "to forecast")
         tally = self._caster(*catalog).score(
@@ -310,65 +266,105 @@ class Nowcaster:
             thresholds=thresholds,
             scales=scales,
             members=members,
+            distances=self._distances() if distances is None else distances,
             strict=strict,
             progress=progress,
         )
         return self._stamped(tally.dataset())
 
-    def save(self, path: str | Path) -> Path:
-        """
-        Write a checkpoint: safetensors with a JSON header, whole or not at all.
-
-        Parameters
-        ----------
-        path
-            Where to, such as `"storm.safetensors"`.
-        """
-        return files.write(path, self._checked(), self._identity(self.task))
-
-    @classmethod
-    def load(
-        cls,
-        path: str | Path,
+    def tune(
+        self,
+        catalog: Catalog,
         *,
-        device: str = "auto",
-        network: Network | nn.Module | None = None,
-        loss: Loss | WeightedSum | None = None,
-    ) -> "Nowcaster":
+        term: str | Loss = "perceptual",
+        weights: Sequence[float] | None = None,
+        validation: Catalog | None = None,
+        cost: float = 0.05,
+        epochs: int | None = None,
+        time_limit: float | None = None,
+        batch_size: int = 8,
+        learning_rate: float = 1e-3,
+        thresholds: Sequence[float] | None = None,
+        members: int = 10,
+        folder: str | Path | None = None,
+        progress: bool = True,
+    ) -> xr.Dataset:
         """
-        Read a checkpoint that `save` wrote; no code in it is run.
+        Train with a shaping term at several weights, to see what sharpness costs.
+
+        All trainings begin with the same weights of the network and see the same
+        windows. The nowcaster itself is left as it is; with `folder`, load the one you
+        choose from there.
 
         Parameters
         ----------
-        path
-            The file.
-        device
-            Where to forecast; any, whatever the training's.
-        network, loss
-            The network and the loss, where they were your own; the loss is needed only
-            to fit again.
+        catalog
+            Events to learn from.
+        term
+            Name of the term, or the loss itself. If the nowcaster has one of that name,
+            it is replaced.
+        weights
+            Weights to try, besides 0. By default a third of the weight that `balance`
+            finds before training, that weight, its threefold and its tenfold.
+        validation
+            Events to choose the epochs by and to score on; by default the last 15 % of
+            the catalog in time. The chosen weight is chosen on them: to say how good it
+            is, evaluate on others.
+        cost
+            The largest share of its CSI, mean over leads and thresholds, that may be
+            lost against weight 0. The largest weight that keeps to it is chosen.
+        epochs, time_limit, batch_size, learning_rate
+            Of each training; see `fit`.
+        thresholds, members
+            Of the scores; see `evaluate`.
+        folder
+            Where to keep each nowcaster and its scores, such as `"tuning"`. Weights
+            that are there are not trained again, and an interrupted training goes on.
+        progress
+            Draw progress bars.
+
+        Returns
+        -------
+        Dataset
+            By `weight`, and `lead`, `threshold` or `epoch`: `csi`, `crps`, `mse`,
+            `perceptual`, `spectrum_ratio`, `lpips` where its weights are on this
+            machine, the training curves, `csi_cost` and, with `folder`, `file`. The
+            attribute `chosen_weight` tells the chosen one and `recipe` its name;
+            `plot.tradeoff` draws it.
 
         Raises
         ------
-        FileNotFoundError
-            If there is no such file.
+        CatalogError
+            If there is nothing to learn from or to validate on.
         CheckpointError
-            If it is cut short, or not one of ours.
+            If `folder` holds the trainings of another sweep.
         """
-        saved = files.read(path, network, loss)
-        made = cls(saved.recipe, device=device, **saved.options())
-        made._loss = saved.loss
-        network = building.build(made._network, saved.task, made.seed)
-        made._fitted = saved.restore(network, made.device)
-        return made
+        building.check_catalog(catalog, "to learn from")
+        if validation is not None:
+            building.check_catalog(validation, "to validate on")
+        sweep = tuning.Sweep(
+            self,
+            building.as_term(term),
+            {
+                "epochs": epochs,
+                "time_limit": time_limit,
+                "batch_size": batch_size,
+                "learning_rate": learning_rate,
+            },
+            {"thresholds": thresholds, "members": members},
+            tuning.checked_folder(folder),
+            progress,
+        )
+        return sweep.run(catalog, validation, weights, tuning.checked_cost(cost))
 
-    def _checked(self) -> Fitted:
-        if self._fitted is None:
-            raise NotFittedError(
-                f"nowcaster {self.name!r} is not fitted; call fit(catalog) first, or "
-                "Nowcaster.load a fitted one"
-            )
-        return self._fitted
+    def _distances(self) -> tuple[Loss, ...] | None:
+        """Perceptual terms of its own that know a target the library's does not."""
+        target = self.target if self._fitted is None else self.task.target
+        if target is None or Perceptual().beware(target) is None:
+            return None
+        terms = () if self._loss is None else self._loss.terms
+        own = (t.loss for t in terms if isinstance(t.loss, Perceptual))
+        return tuple(loss for loss in own if loss.beware(target) is None)
 
     def _caster(self, *events: Event | xr.Dataset, dressed: bool = False) -> Hindcaster:
         still = isinstance(self._network, Persistence)
@@ -380,17 +376,3 @@ class Nowcaster:
             task, network, dressing = fitted.task, fitted.network, fitted.dressing
         setting = (self.name, task, network, dressing, self.device, self.seed)
         return Hindcaster(*setting, persistence=still)
-
-    def _infer(self, events: Sequence[Event]) -> Task:
-        frames = {"history": self.history, "leads": self.leads}
-        return Task.infer(events, inputs=self.inputs, target=self.target, **frames)
-
-    def _identity(self, task: Task) -> dict[str, Any]:
-        known = {"name": self.name, "seed": self.seed, "task": task.to_header()}
-        return known | building.described(self.recipe, self._network, self._loss)
-
-    def _stamped(self, dataset: xr.Dataset) -> xr.Dataset:
-        origin = {"recipe": self.name, "stormfusion": __version__}
-        if self._fitted is not None:
-            origin["validated"] = self._fitted.notes["validated"]
-        return dataset.assign_attrs(origin | dataset.attrs)

@@ -64,6 +64,11 @@ def fit(
     """Train a network, if it has a loss, and measure its errors."""
     from stormfusion.training.loop import train  # brings Lightning, in two seconds
 
+    for term in () if loss is None else loss.terms:
+        term.loss.prepare()
+        if (why := term.loss.beware(task.target)) is not None:
+            text = f"{term.loss.name!r} compares {task.target}, but {why}"
+            warnings.warn(text, UserWarning, stacklevel=3)
     catalog, validation, note = validation_split(catalog, validation, task)
     windows, fixed = _windows(catalog, validation, task, seed, settings.strict)
     epochs = settings.epochs

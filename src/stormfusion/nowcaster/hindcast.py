@@ -19,6 +19,7 @@ from stormfusion.data.event import Event
 from stormfusion.data.task import Task, lacks
 from stormfusion.data.windows import starts
 from stormfusion.errors import CatalogError
+from stormfusion.losses import Loss
 from stormfusion.nowcaster.building import as_event, whole
 from stormfusion.sampling import Dressing, Forecast
 from stormfusion.verification import Tally
@@ -101,11 +102,17 @@ class Hindcaster:
         thresholds: Sequence[float] | None,
         scales: Sequence[int],
         members: int,
+        distances: Sequence[Loss] | None,
         strict: bool,
         progress: bool,
     ) -> Tally:
         """Score every hindcast window of a catalog."""
-        tally = Tally(self.task.target, thresholds=thresholds, scales=scales)
+        tally = Tally(
+            self.task.target,
+            thresholds=thresholds,
+            scales=scales,
+            distances=distances,
+        )
         task = self.task
         members = whole("members", members, least=0)
         if task.target not in catalog.variables:

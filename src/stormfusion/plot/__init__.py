@@ -6,6 +6,7 @@ from stormfusion.plot.films import animate
 from stormfusion.plot.maps import field
 from stormfusion.plot.panels import strip, triplet
 from stormfusion.plot.risks import footprint, probability
+from stormfusion.plot.tradeoffs import tradeoff
 
 __all__ = [
     "animate",
@@ -15,6 +16,7 @@ __all__ = [
     "reliability",
     "scores",
     "strip",
+    "tradeoff",
     "training",
     "triplet",
 ]

@@ -18,7 +18,7 @@ from stormfusion.errors import CatalogError
 from stormfusion.losses import WeightedSum
 from stormfusion.training.device import channels_last
 from stormfusion.training.plan import Plan, Progress, Store, rate, time_share
-from stormfusion.training.step import Change, Stepper, change_at
+from stormfusion.training.step import FIRST, Change, Stepper, change_at
 
 CSI_THRESHOLDS = {"vil": 0.7753, "rain_rate": 1.0, "reflectivity": 23.0, "rain": 0.1}
 """Events that the progress bar counts, in the variable's units; VIL's is byte 74."""
@@ -41,8 +41,9 @@ def train(  # noqa: PLR0915  # the loop is whole on purpose
     Parameters
     ----------
     network, loss
-        What to train, and by what; a term without a weight is balanced on the first
-        batch of every epoch, its weight following the measured one slowly.
+        What to train, and by what; a term without a weight is balanced in the first
+        steps, and again on the first batch of every epoch, its weight following the
+        measured one slowly.
     windows, validation
         What to draw from; without validation the training loss decides what is best.
     plan
@@ -104,7 +105,8 @@ def train(  # noqa: PLR0915  # the loop is whole on purpose
                 at.failed.update(f for sample in samples for f in sample.failed)
                 change = change_at(generator, stronger=stronger and plan.augment)
                 change = change if plan.augment else Change()
-                losses.append(stepper.step(samples, change, at, measure=not losses))
+                measure = not losses or at.step < FIRST
+                losses.append(stepper.step(samples, change, at, measure=measure))
                 at.step += 1
                 _show(bar, plan, at, began, f"loss {_mean(losses):.4f}")
             row = {

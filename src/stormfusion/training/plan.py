@@ -76,8 +76,9 @@ class Progress:
     """
     Where a training stands; what a resumed one needs.
 
-    `weights` are those of the balanced terms, `reference` the first that were measured:
-    by them the validation losses of all epochs compare.
+    `weights` are those of the balanced terms, `measured` how often they were measured,
+    and `reference` the first of them: by those the validation losses of all epochs
+    compare.
     """
 
     epoch: int = 0
@@ -87,6 +88,7 @@ class Progress:
     stale: int = 0
     micro_batch: int = 0
     precision: str = ""
+    measured: int = 0
     weights: dict[str, float] = field(default_factory=dict)
     reference: dict[str, float] = field(default_factory=dict)
     rows: list[dict[str, float]] = field(default_factory=list)

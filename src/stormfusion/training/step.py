@@ -18,6 +18,13 @@ GAIN = 0.25
 """Largest logarithm by which a batch is made stronger or weaker."""
 
 
+FOLLOW = 0.2
+"""How far a balanced weight, in its logarithm, goes toward a new measurement."""
+
+FIRST = 8
+"""Steps at the beginning of the training in each of which the weights are measured."""
+
+
 class Change(NamedTuple):
     """
     How a batch is changed: mirrored along y, along x, transposed, made stronger.
@@ -139,9 +146,12 @@ class Stepper:
         if not self.loss.unbalanced or bool(exact.all()):
             return  # a dry map tells nothing of the gradients
         found = balance(self.loss, forecast.detach(), data.future, data.valid)
+        at.measured += 1
+        # the mean of the first measurements, then a slow follower of the later ones
+        share = max(1 / at.measured, FOLLOW)
         for name, weight in found.items():
-            held = at.weights.get(name)
-            at.weights[name] = weight if held is None else held**0.8 * weight**0.2
+            held = at.weights.get(name, weight)
+            at.weights[name] = held ** (1 - share) * weight**share
 
 
 def change_at(generator: torch.Generator, *, stronger: bool) -> Change:

@@ -26,6 +26,12 @@ from stormfusion.verification.counts import (
     contingency,
 )
 from stormfusion.verification.pairs import merge
+from stormfusion.verification.perceptual import (
+    distance_score,
+    distance_sums,
+    lpips,
+    perceptual_distance,
+)
 from stormfusion.verification.probabilistic import (
     crps,
     crps_score,
@@ -42,11 +48,20 @@ from stormfusion.verification.probability import (
 )
 from stormfusion.verification.report import THRESHOLDS, Tally
 from stormfusion.verification.spatial import fss, fss_score, fss_sums
+from stormfusion.verification.spectrum import (
+    WAVELENGTHS,
+    band_score,
+    power_sums,
+    spectrum_ratio,
+    spectrum_score,
+)
 
 __all__ = [
     "CATEGORICAL",
     "THRESHOLDS",
+    "WAVELENGTHS",
     "Tally",
+    "band_score",
     "bias",
     "brier",
     "brier_sums",
@@ -57,6 +72,8 @@ __all__ = [
     "crps_score",
     "crps_sums",
     "csi",
+    "distance_score",
+    "distance_sums",
     "error_scores",
     "error_sums",
     "ets",
@@ -65,18 +82,23 @@ __all__ = [
     "fss_score",
     "fss_sums",
     "hss",
+    "lpips",
     "mae",
     "mean_error",
     "merge",
     "mse",
+    "perceptual_distance",
     "pod",
     "pofd",
+    "power_sums",
     "pss",
     "rank_histogram",
     "reliability",
     "reliability_scores",
     "reliability_sums",
     "rmse",
+    "spectrum_ratio",
+    "spectrum_score",
     "spread_skill",
     "success_ratio",
 ]

@@ -7,6 +7,8 @@ from typing import Self
 import numpy as np
 import xarray as xr
 
+from stormfusion.errors import GridMismatchError
+from stormfusion.losses import Loss, Perceptual
 from stormfusion.units import VARIABLES, vil_from_bytes
 from stormfusion.verification.continuous import error_scores, error_sums
 from stormfusion.verification.counts import categorical_scores, contingency
@@ -17,6 +19,7 @@ from stormfusion.verification.pairs import (
     pair,
     ratio,
 )
+from stormfusion.verification.perceptual import distance_score, distance_sums
 from stormfusion.verification.probabilistic import crps_score, crps_sums
 from stormfusion.verification.probability import (
     brier_sums,
@@ -24,6 +27,7 @@ from stormfusion.verification.probability import (
     reliability_sums,
 )
 from stormfusion.verification.spatial import checked_scales, fss_score, fss_sums
+from stormfusion.verification.spectrum import band_score, power_sums, spectrum_score
 
 THRESHOLDS: dict[str, tuple[float, ...]] = {
     # the levels of SEVIR, in which the bytes 16 to 219 are the VIP levels
@@ -38,6 +42,9 @@ THRESHOLDS: dict[str, tuple[float, ...]] = {
     "lightning": (1.0, 5.0),
 }
 """The usual thresholds of each variable, in its units."""
+
+BAND = (4.0, 16.0)
+"""Wavelengths whose power tells how sharp a forecast is [km]."""
 
 
 class Tally:
@@ -59,6 +66,9 @@ class Tally:
         Widths of the windows of the fractions skill score [pixels], odd.
     bins
         Bins of the reliability diagram.
+    distances
+        Losses that compare whole maps, each a score under its name. By default the
+        perceptual distance by the encoder of the library, where it knows the variable.
 
     Examples
     --------
@@ -76,6 +86,7 @@ class Tally:
         thresholds: Sequence[float] | None = None,
         scales: Sequence[int] = (1, 5, 17),
         bins: int = 10,
+        distances: Sequence[Loss] | None = None,
     ) -> None:
         if thresholds is None and variable not in THRESHOLDS:
             raise ValueError(
@@ -88,6 +99,16 @@ class Tally:
         self.thresholds = np.atleast_1d(checked_thresholds(thresholds)).tolist()
         self.scales = checked_scales(scales)
         self.bins = bins
+        if distances is None:
+            usual = Perceptual()
+            distances = (usual,) if usual.beware(variable) is None else ()
+        for loss in distances:
+            if loss.kind != "shaping":
+                raise ValueError(
+                    f"{loss.name!r} compares pixel by pixel and is a score already, "
+                    "wanted distances of whole maps, such as Perceptual()"
+                )
+        self.distances = tuple(distances)
         self.state: xr.Dataset | None = None
         self._ensembles: set[str] = set()
 
@@ -182,7 +203,10 @@ class Tally:
             By `forecast` and what applies of `lead`, `threshold`, `scale` and `bin`:
             scores of events (`csi`, `pod`, `far`, `bias`, `hss`, ...) with their
             counts, errors (`mse`, `mae`, `mean_error`, ...), `crps`, `fss`, `brier`,
-            the reliability diagram, and `cases`. Scores of nothing are NaN.
+            the reliability diagram, `cases`; and how sharp it is: `perceptual`, the
+            distance in the features of the radar encoder, `spectrum_ratio`, the power
+            at 4 to 16 km as a share of the observed, and `spectrum` that of every
+            `wavelength`, where the grid is regular. Scores of nothing are NaN.
         """
         if self.state is None:
             raise ValueError("there is no case to score; add one with Tally.add")
@@ -198,6 +222,9 @@ class Tally:
                 **error_scores(sums),
                 "crps": crps_score(sums, fair=bool(ensembles)),
                 "fss": fss_score(sums),
+                "spectrum_ratio": _detail(sums),
+                "spectrum": spectrum_score(sums),
+                **{d.name: distance_score(sums, d.name) for d in self.distances},
                 "brier": brier,
                 **diagram,
                 **counts,
@@ -213,10 +240,11 @@ class Tally:
                 "sums and counts are pooled over pixels and cases before they are "
                 "divided; an event is value >= threshold; pairs missing in any "
                 "forecast or in the observations are not counted; errors and events of "
-                "an ensemble are those of its mean"
+                "an ensemble are those of its mean; perceptual distances and spectra "
+                "are those of its members"
             ),
         }
-        order = ("forecast", "lead", "threshold", "scale", "bin")
+        order = ("forecast", "lead", "threshold", "scale", "wavelength", "bin")
         return scores.transpose(*order, missing_dims="ignore")
 
     def _check(
@@ -255,8 +283,14 @@ class Tally:
         diagram = reliability_sums(
             members, observed, threshold=t, bins=self.bins, over=dims
         )
+        forms = [
+            distance_sums(forecast, observed, loss=loss, variable=self.variable)
+            for loss in self.distances
+        ]
         return xr.merge(
             [
+                *forms,
+                self._powers(forecast, observed),
                 contingency(single, observed, threshold=t),
                 errors,
                 crps,
@@ -268,3 +302,20 @@ class Tally:
             join="exact",
             combine_attrs="drop_conflicts",
         )
+
+    def _powers(self, forecast: xr.DataArray, observed: xr.DataArray) -> xr.Dataset:
+        """Power by wavelength; none on a grid that is not regular."""
+        name = self.variable if self.variable in VARIABLES else None
+        try:
+            return power_sums(forecast, observed, variable=name)
+        except GridMismatchError:
+            bare = (a.drop_vars(["y", "x"]) for a in (forecast, observed))
+            return xr.zeros_like(power_sums(*bare, variable=name))
+
+
+def _detail(sums: xr.Dataset) -> xr.DataArray:
+    """Power at the small wavelengths as a share of the observed."""
+    found = band_score(sums, BAND)
+    found = found.drop_vars(["wavelength_lower", "wavelength_upper"])
+    found.attrs["long_name"] += f" at {BAND[0]:g} to {BAND[1]:g} km"
+    return found

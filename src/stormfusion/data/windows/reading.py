@@ -202,7 +202,7 @@ def _stack(frames: Frames, span: slice, rows: slice, columns: slice) -> Stack:
     present = torch.ones(stored.shape[0], dtype=torch.bool)
     scaling = scaling_for(frames.variable)
     flips = frames.grid.flips
-    return Stack(_tensor(stored), frames.packing, scaling, present, flips=flips)
+    return Stack(tensor_of(stored), frames.packing, scaling, present, flips=flips)
 
 
 def _aligned(frames: Frames, time: Times, grid: Grid) -> Stack | None:
@@ -217,7 +217,7 @@ def _aligned(frames: Frames, time: Times, grid: Grid) -> Stack | None:
     first, last = int(at[at >= 0].min()), int(at.max())
     stored = frames.read(slice(first, last + 1), rows, columns)
     return Stack(
-        _tensor(stored[np.maximum(at - first, 0)]),
+        tensor_of(stored[np.maximum(at - first, 0)]),
         frames.packing,
         scaling_for(frames.variable),
         torch.from_numpy(at >= 0),
@@ -226,8 +226,15 @@ def _aligned(frames: Frames, time: Times, grid: Grid) -> Stack | None:
     )
 
 
-def _tensor(stored: NDArray[Any]) -> Tensor:
-    """A tensor of a dtype that every device has."""
+def tensor_of(stored: NDArray[Any]) -> Tensor:
+    """
+    A tensor of a dtype that every device has.
+
+    Examples
+    --------
+    >>> tensor_of(np.array([1, 2], dtype=np.uint16))
+    tensor([1, 2], dtype=torch.int32)
+    """
     wider = {"uint16": "int32", "uint32": "int64", "float64": "float32"}
     dtype = wider.get(stored.dtype.name, stored.dtype.name)
     stored = np.ascontiguousarray(stored, dtype=dtype)

@@ -1,0 +1,144 @@
+"""What estimators share: what they are made of, their name, their files."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Self
+
+import pandas as pd
+import xarray as xr
+from torch import nn
+
+from stormfusion import __version__
+from stormfusion.data.event import Event
+from stormfusion.data.task import Task
+from stormfusion.errors import NotFittedError
+from stormfusion.losses import Loss, WeightedSum
+from stormfusion.nn import Network
+from stormfusion.nowcaster import building, files
+from stormfusion.nowcaster.fitting import Fitted
+from stormfusion.recipe import Recipe
+from stormfusion.training.device import checked_device
+
+
+class Estimator:
+    """
+    A recipe and its task, fitted or not: its name, its log, its file.
+
+    Parameters
+    ----------
+    recipe, loss, inputs, target, history, leads, device, seed
+        As in `Nowcaster`.
+    """
+
+    def __init__(
+        self,
+        recipe: str | Recipe | Network | nn.Module,
+        *,
+        loss: Loss | WeightedSum | None = None,
+        inputs: Sequence[str] | None = None,
+        target: str | None = None,
+        history: int = 13,
+        leads: int = 12,
+        device: str = "auto",
+        seed: int = 0,
+    ) -> None:
+        self.recipe, self._network, self._loss = building.understood(recipe, loss)
+        self.inputs = building.checked_inputs(inputs, target)
+        self.target = target
+        self.history = building.whole("history", history, least=1)
+        self.leads = building.whole("leads", leads, least=1)
+        self.device = checked_device(device)
+        self.seed = building.whole("seed", seed, least=0)
+        self._fitted: Fitted | None = None
+
+    @property
+    def name(self) -> str:
+        """The recipe, or what stands for it where objects were given."""
+        if self.recipe is not None:
+            return str(self.recipe)
+        loss = "loss" if self._loss is None else self._loss
+        return f"{type(self._network).__name__.lower()}+{loss}"
+
+    @property
+    def log(self) -> pd.DataFrame:
+        """The training curves, a row for each epoch."""
+        return self._checked().log.copy()
+
+    @property
+    def task(self) -> Task:
+        """What the fitted model maps."""
+        return self._checked().task
+
+    @property
+    def network(self) -> nn.Module:
+        """The fitted torch module."""
+        return self._checked().network
+
+    def save(self, path: str | Path) -> Path:
+        """
+        Write a checkpoint: safetensors with a JSON header, whole or not at all.
+
+        Parameters
+        ----------
+        path
+            Where to, such as `"storm.safetensors"`.
+        """
+        return files.write(path, self._checked(), self._identity(self.task))
+
+    @classmethod
+    def load(
+        cls,
+        path: str | Path,
+        *,
+        device: str = "auto",
+        network: Network | nn.Module | None = None,
+        loss: Loss | WeightedSum | None = None,
+    ) -> Self:
+        """
+        Read a checkpoint that `save` wrote; no code in it is run.
+
+        Parameters
+        ----------
+        path
+            The file.
+        device
+            Where to forecast; any, whatever the training's.
+        network, loss
+            The network and the loss, where they were your own; the loss is needed only
+            to fit again.
+
+        Raises
+        ------
+        FileNotFoundError
+            If there is no such file.
+        CheckpointError
+            If it is cut short, or not one of ours.
+        """
+        saved = files.read(path, network, loss)
+        made = cls(saved.recipe, device=device, **saved.options())
+        made._loss = saved.loss
+        network = building.build(made._network, saved.task, made.seed)
+        made._fitted = saved.restore(network, made.device)
+        return made
+
+    def _checked(self) -> Fitted:
+        if self._fitted is None:
+            raise NotFittedError(
+                f"nowcaster {self.name!r} is not fitted; call fit(catalog) first, or "
+                "Nowcaster.load a fitted one"
+            )
+        return self._fitted
+
+    def _infer(self, events: Sequence[Event]) -> Task:
+        frames = {"history": self.history, "leads": self.leads}
+        return Task.infer(events, inputs=self.inputs, target=self.target, **frames)
+
+    def _identity(self, task: Task) -> dict[str, Any]:
+        known = {"name": self.name, "seed": self.seed, "task": task.to_header()}
+        return known | building.described(self.recipe, self._network, self._loss)
+
+    def _stamped(self, dataset: xr.Dataset) -> xr.Dataset:
+        origin = {"recipe": self.name, "stormfusion": __version__}
+        if self._fitted is not None:
+            origin["validated"] = self._fitted.notes["validated"]
+        return dataset.assign_attrs(origin | dataset.attrs)
