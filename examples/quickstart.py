@@ -36,7 +36,7 @@ def main() -> None:
     train, test = catalog.split(0.75)
     print(f"learn from {train}\ntest on    {test}\n")
 
-    nowcaster = Nowcaster("unet", history=HISTORY, leads=LEADS)
+    nowcaster = Nowcaster("unet+perceptual", history=HISTORY, leads=LEADS)
     nowcaster.fit(train, time_limit=60 * settings.minutes)
     print(nowcaster, "\n")
 
@@ -70,9 +70,10 @@ def main() -> None:
     )
     print(f"\nScores on {int(scores.cases)} hindcasts of storms not learned from; ")
     print(f"an event is {target} >= threshold [{units}]\n{frame}\n")
-    crps = scores.crps.mean("lead")
-    both = ", ".join(f"{c:.3f} of {c.forecast.values!s}" for c in crps)
-    print(f"mean CRPS [{units}]: {both}")
+    for words, name in (("CRPS", "crps"), ("perceptual distance", "perceptual")):
+        score = scores[name].mean("lead")
+        both = ", ".join(f"{s:.3f} of {s.forecast.values!s}" for s in score)
+        print(f"mean {words} [{score.attrs.get('units', units)}]: {both}")
     print(f"\nwritten: {', '.join(str(p) for p in sorted(output.iterdir()))}")
 
 

@@ -184,7 +184,8 @@ class Ensemble:
         Returns
         -------
         Dataset
-            Scores by lead, threshold and scale; CSI and the like of the ensemble mean.
+            Scores by lead, threshold and scale; CSI and the like of the ensemble mean,
+            CRPS, perceptual distance and spectra of its members.
         """
         truth = at_leads(observed, self.values, self.variable)
         tally = Tally(self.variable, thresholds=thresholds, scales=scales)

@@ -20,10 +20,12 @@ from stormfusion.losses import (
     LPIPS,
     Loss,
     Perceptual,
+    Temporal,
     Weighted,
     WeightedSum,
     balance,
 )
+from stormfusion.losses.perceptual import encoder_of
 from stormfusion.losses.weights import weight_text
 from stormfusion.nn.pretrained import available
 from stormfusion.nowcaster import building
@@ -200,10 +202,10 @@ class Sweep:
         nowcaster = self._made(base, weight)
         identity = {
             "loss": str(base + weight * self.term if weight else base),
-            "term": repr(self.term),
+            "term": _told(self.term),
             "network": repr(self.nowcaster._network),
             "seed": self.nowcaster.seed,
-            "frames": [self.nowcaster.history, self.nowcaster.leads],
+            "task": nowcaster._infer(list(learned)).to_header(),
             "events": [fingerprint(learned), fingerprint(held)],
             **self.fitting,
             **{k: v if v is None else repr(v) for k, v in self.scoring.items()},
@@ -280,6 +282,13 @@ class Sweep:
         terms = tuple(t for t in recipe.terms if t.name != self.term.name)
         more = (Term(self.term.name, weight),) if weight else ()
         return str(Recipe(recipe.network, (*terms, *more)))
+
+
+def _told(term: Loss) -> list[Any]:
+    """What tells a term from others of its name."""
+    if isinstance(term, Perceptual | Temporal):
+        return [term.name, encoder_of(term.encoder).digest]
+    return [term.name, term.options()]
 
 
 def _pixels(loss: WeightedSum) -> WeightedSum:
