@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from stormfusion import checkpoint
 from stormfusion.errors import WeightsError
+from stormfusion.nn.pairs import PairSource
 from stormfusion.types import Future, Valid
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ class RadarEncoder(nn.Module):
     [(1, 16, 32, 32), (1, 32, 16, 16), (1, 64, 8, 8), (1, 64, 4, 4)]
     """
 
-    spreads: list[Tensor]
+    spread_0: Tensor
 
     def __init__(
         self,
@@ -209,12 +210,31 @@ class RadarEncoder(nn.Module):
         >>> encoder.variables
         ('vil',)
         """
-        from stormfusion.nn.pretext import Pretext, learned
+        from stormfusion.nn.pretext import Pretext, learn
 
         task = Pretext(
             objective, steps, batch_size, patch, time_limit, seed, device, progress
         )
-        return learned(cls, catalog, validation, target, task)
+        source = PairSource(catalog, target, patch, seed)
+        checked = source
+        if validation is not None:
+            checked = PairSource(validation, target, patch, seed + 1)
+        with torch.random.fork_rng(devices=[]), torch.inference_mode(mode=False):
+            torch.manual_seed(seed)
+            made = cls(source.variables).to(device)
+            made.notes = learn(made, made.widths[-1], source, checked, task)
+            made._measure_spread(source)
+        return made.cpu().frozen()
+
+    @torch.no_grad()
+    def _measure_spread(self, source: PairSource) -> None:
+        """Divide the features by their spread over rainy patches."""
+        patches = torch.cat([source.batch(32).before for _ in range(8)])
+        for depth, features in enumerate(self(patches.to(self.spread_0.device))):
+            found = features.transpose(0, 1).flatten(1).std(1)
+            # a channel that never changes tells nothing; it must not be blown up
+            least = 0.05 * float(found.mean()) + 1e-6
+            getattr(self, f"spread_{depth}").copy_(found.clamp(min=least))
 
     @classmethod
     def load(cls, path: str | Path) -> "RadarEncoder":

@@ -44,6 +44,11 @@ class PairSource:
     def __init__(
         self, catalog: Catalog, target: str | None, patch: int, seed: int
     ) -> None:
+        if not isinstance(catalog, Catalog):
+            raise TypeError(
+                f"got a {type(catalog).__name__}, wanted a Catalog of sequences; make "
+                "one with Catalog.open or Catalog.from_xarray"
+            )
         self.patch = patch
         self.rng = np.random.default_rng(seed)
         self.held: list[Pairs] = []

@@ -4,6 +4,7 @@ import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -11,8 +12,6 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
-from stormfusion.data.catalog import Catalog
-from stormfusion.nn.encoder import RadarEncoder
 from stormfusion.nn.pairs import LAGS, Pairs, PairSource
 
 TEMPERATURE = 0.2
@@ -85,60 +84,52 @@ class _Projection(nn.Module):
         return F.normalize(self.head(F.silu(self.hidden(pooled))), dim=1)
 
 
-def learned(
-    kind: type[RadarEncoder],
-    catalog: Catalog,
-    validation: Catalog | None,
-    target: str | None,
+def learn(
+    encoder: nn.Module,
+    channels: int,
+    source: PairSource,
+    checked: PairSource,
     task: Pretext,
-) -> RadarEncoder:
-    """Train an encoder, measure the spread of its features and its objective."""
-    for some in (catalog, validation):
-        if some is not None and not isinstance(some, Catalog):
-            raise TypeError(
-                f"got a {type(some).__name__}, wanted a Catalog of sequences; make one "
-                "with Catalog.open or Catalog.from_xarray"
-            )
-    with torch.random.fork_rng(devices=[]), torch.inference_mode(mode=False):
-        torch.manual_seed(task.seed)
-        return _learned(kind, catalog, validation, target, task)
+) -> dict[str, Any]:
+    """
+    Train an encoder in place.
 
+    Parameters
+    ----------
+    encoder
+        On its device; of its features the last are used, which have some `channels`.
+    channels
+        Their number.
+    source, checked
+        What to learn from, and what to measure the objective on.
+    task
+        How.
 
-def _learned(
-    kind: type[RadarEncoder],
-    catalog: Catalog,
-    validation: Catalog | None,
-    target: str | None,
-    task: Pretext,
-) -> RadarEncoder:
-    source = PairSource(catalog, target, task.patch, task.seed)
-    checked = source
-    if validation is not None:
-        checked = PairSource(validation, target, task.patch, task.seed + 1)
+    Returns
+    -------
+    dict
+        How it was trained, and how well it meets the objective.
+    """
     device = torch.device(task.device)
-    encoder = kind(source.variables)
-    channels = encoder.widths[-1]
     tail = _Tail(channels) if task.objective == "lag" else _Projection(channels)
-    encoder, tail = encoder.to(device), tail.to(device)
+    tail = tail.to(device)
     reached = _train(encoder, tail, source, task, device)
     with torch.no_grad():
         scores = _scores(encoder, tail, checked, task, device)
-        _measure_spread(encoder, source, device)
-    encoder.notes = {
+    return {
         "objective": task.objective,
         "steps": reached,
         "batch_size": task.batch_size,
         "patch": task.patch,
         "seed": task.seed,
         "events": len(source.choices),
-        "scored_on": "training" if validation is None else "validation",
+        "scored_on": "training" if checked is source else "validation",
         **scores,
     }
-    return encoder.cpu().frozen()
 
 
 def _train(
-    encoder: RadarEncoder,
+    encoder: nn.Module,
     tail: nn.Module,
     source: PairSource,
     task: Pretext,
@@ -175,7 +166,7 @@ def _cosine(done: float) -> float:
 
 
 def _loss(
-    encoder: RadarEncoder,
+    encoder: nn.Module,
     tail: nn.Module,
     pairs: Pairs,
     task: Pretext,
@@ -191,7 +182,7 @@ def _loss(
 
 
 def _alike(
-    encoder: RadarEncoder, tail: nn.Module, before: Tensor, after: Tensor
+    encoder: nn.Module, tail: nn.Module, before: Tensor, after: Tensor
 ) -> tuple[Tensor, Tensor]:
     """How alike each view is to each other one, and which of them is its partner."""
     found = []
@@ -241,21 +232,8 @@ def _moved(patches: Tensor) -> Tensor:
     )
 
 
-def _measure_spread(
-    encoder: RadarEncoder, source: PairSource, device: torch.device
-) -> None:
-    """Divide the features by their spread over rainy patches."""
-    patches = torch.cat([source.batch(32).before for _ in range(8)]).to(device)
-    for depth, features in enumerate(encoder(patches)):
-        spread = getattr(encoder, f"spread_{depth}")
-        flat = features.transpose(0, 1).flatten(1)
-        # a channel that never changes tells nothing; it must not be blown up
-        found = flat.std(1)
-        spread.copy_(found.clamp(min=0.05 * float(found.mean()) + 1e-6))
-
-
 def _scores(
-    encoder: RadarEncoder,
+    encoder: nn.Module,
     tail: nn.Module,
     source: PairSource,
     task: Pretext,
