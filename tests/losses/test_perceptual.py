@@ -297,3 +297,14 @@ def test_it_is_not_for_accumulations() -> None:
         smooth = blurred_as_far(field, float(((moved - field) ** 2).mean()))
         nearer.append(distance(moved, field) < distance(smooth, field))
     assert not all(nearer)
+
+
+def test_a_file_written_anew_is_read_anew(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    path = tmp_path / "encoder.safetensors"
+    found = []
+    for stamp in (1_000, 2_000):
+        RadarEncoder().frozen().save(path)
+        os.utime(path, (stamp, stamp))
+        found.append(Perceptual(path).digest)
+    assert found[0] != found[1]

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from stormfusion import Catalog, Nowcaster
-from stormfusion.errors import WeightsError
+from stormfusion.errors import CheckpointError, WeightsError
 from stormfusion.losses import LPIPS, MSE, VGG, Perceptual, Temporal
 from stormfusion.nn import RadarEncoder, UNet
 
@@ -113,6 +113,30 @@ def test_an_encoder_of_ones_own_in_a_checkpoint(
     assert loaded.predict(event).equals(held.predict(event))
     with pytest.raises(TypeError, match="without its loss"):
         loaded.fit(storms[:3], **options)
+
+
+def test_a_training_by_another_encoder_is_not_gone_on_with(
+    storms: Catalog, tmp_path: Path
+) -> None:
+    options = {"validation": storms[3:], "epochs": 1, "progress": False}
+    torch.manual_seed(0)
+    kept = tmp_path / "going.safetensors"
+    one, other = (MSE() + Perceptual(RadarEncoder().frozen()) for _ in range(2))
+    Nowcaster(SMALL, loss=one, history=4, leads=3).fit(
+        storms[:3], resume=kept, **options
+    )
+    with pytest.raises(CheckpointError, match="digests differ"):
+        Nowcaster(SMALL, loss=other, history=4, leads=3).fit(
+            storms[:3], resume=kept, **options
+        )
+
+
+def test_temporal_needs_two_leads(storms: Catalog) -> None:
+    made = Nowcaster(SMALL, loss=MSE() + Temporal(), history=4, leads=1)
+    with pytest.raises(ValueError, match="'temporal' compares 2 leads"):
+        made.fit(storms[:3], validation=storms[3:], epochs=1, progress=False)
+    with pytest.raises(ValueError, match="'temporal' compares 2 leads"):
+        made.tune(storms[:3], validation=storms[3:], term="temporal", progress=False)
 
 
 def test_a_variable_that_the_encoder_does_not_know_is_told() -> None:

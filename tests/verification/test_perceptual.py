@@ -35,6 +35,7 @@ def test_the_twin_of_the_loss(storm: xr.DataArray) -> None:
     found = perceptual_distance(forecast, storm)
     assert found.dims == ("lead",)
     assert found.attrs["units"] == "1"
+    assert found.attrs["encoder"] == RadarEncoder.shipped().digest
     north = [array.sortby("y", ascending=False) for array in (forecast, storm)]
     numbers = [
         scaling_for("vil").normalize(torch.tensor(a.values))[:, None] for a in north

@@ -262,10 +262,21 @@ def test_no_sharpness_of_small_maps_of_odd_grids_and_of_other_variables():
 
 
 def test_other_distances_of_ones_choice():
-    from stormfusion.losses import MSE, SSIM
+    from stormfusion.losses import MSE, SSIM, Perceptual, Temporal
 
     with pytest.raises(ValueError, match="'mse' compares pixel by pixel"):
         Tally("reflectivity", distances=[MSE()])
+    for wrong, message in (
+        ([Temporal()], "'temporal' compares 2 leads at once"),
+        ([SSIM(), SSIM()], "'ssim' twice"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            Tally("reflectivity", distances=wrong)
+    for wrong in ("perceptual", SSIM(), 3, ["perceptual"], [SSIM], [0.1 * SSIM()]):
+        with pytest.raises(TypeError, match="wanted losses of whole maps"):
+            Tally("reflectivity", distances=wrong)
+    with pytest.raises(FileNotFoundError):
+        Tally("reflectivity", distances=[Perceptual("absent.safetensors")])
     scores = Tally("reflectivity", distances=[SSIM()])
     scores.add({"net": large(0)}, large(1))
     assert "perceptual" not in scores.dataset()

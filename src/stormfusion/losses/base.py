@@ -58,6 +58,9 @@ class Loss(ABC):
     share: ClassVar[float] = 0.3
     """Gradient of a balanced shaping loss, as a multiple of that of the pixel terms."""
 
+    frames: ClassVar[int] = 1
+    """Leads that it compares at once, at least."""
+
     @abstractmethod
     def compare(self, forecast: Future, observed: Future, valid: Valid) -> Scalar:
         """
@@ -93,19 +96,12 @@ class Loss(ABC):
         return 1
 
     def beware(self, variable: str) -> str | None:
-        """
-        Say what is wrong with comparing a variable by this loss.
+        """A sentence on what is wrong with comparing a variable by it, if anything."""
+        return None
 
-        Parameters
-        ----------
-        variable
-            The variable to be forecast.
-
-        Returns
-        -------
-        str, optional
-            A sentence; none if nothing is wrong.
-        """
+    @property
+    def digest(self) -> str | None:
+        """SHA-256 of the weights that it compares by, where it has some."""
         return None
 
     def options(self) -> dict[str, Any] | None:

@@ -38,6 +38,11 @@ class _ByEncoder(Loss):
             f"target={variable!r}) and pass it as encoder="
         )
 
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the weights of the encoder."""
+        return encoder_of(self.encoder).digest
+
     def options(self) -> dict[str, Any] | None:
         """Name the file of the encoder; none if the encoder is an object."""
         if isinstance(self.encoder, RadarEncoder):
@@ -146,6 +151,7 @@ class Temporal(_ByEncoder):
     """
 
     name: ClassVar[str] = "temporal"
+    frames: ClassVar[int] = 2
 
     def compare(self, forecast: Future, observed: Future, valid: Valid) -> Scalar:
         """Compute the loss; see `Loss.compare`."""
@@ -177,9 +183,13 @@ def encoder_of(encoder: RadarEncoder | str | Path | None) -> RadarEncoder:
             f"encoder is a {type(encoder).__name__}, wanted a RadarEncoder or the file "
             "of one; make one with RadarEncoder.fit(catalog)"
         )
-    return _from_file(str(encoder))
+    path = Path(encoder).expanduser()
+    # a file that was written anew is read anew
+    stamp = path.stat().st_mtime_ns if path.is_file() else 0
+    return _from_file(str(path), stamp)
 
 
 @lru_cache(maxsize=8)
-def _from_file(path: str) -> RadarEncoder:
+def _from_file(path: str, stamp: int) -> RadarEncoder:
+    del stamp
     return RadarEncoder.load(path)

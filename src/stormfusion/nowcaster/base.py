@@ -134,7 +134,10 @@ class Estimator:
         return Task.infer(events, inputs=self.inputs, target=self.target, **frames)
 
     def _identity(self, task: Task) -> dict[str, Any]:
+        terms = () if self._loss is None else self._loss.terms
+        digests = {t.loss.name: t.loss.digest for t in terms if t.loss.digest}
         known = {"name": self.name, "seed": self.seed, "task": task.to_header()}
+        known |= {"digests": digests}
         return known | building.described(self.recipe, self._network, self._loss)
 
     def _stamped(self, dataset: xr.Dataset) -> xr.Dataset:

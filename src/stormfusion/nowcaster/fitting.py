@@ -65,6 +65,11 @@ def fit(
     from stormfusion.training.loop import train  # brings Lightning, in two seconds
 
     for term in () if loss is None else loss.terms:
+        if task.leads < term.loss.frames:
+            raise ValueError(
+                f"{term.loss.name!r} compares {term.loss.frames} leads, but this task "
+                f"has leads={task.leads}; forecast more, or leave the term out"
+            )
         term.loss.prepare()
         if (why := term.loss.beware(task.target)) is not None:
             text = f"{term.loss.name!r} compares {task.target}, but {why}"

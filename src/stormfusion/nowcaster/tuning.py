@@ -20,12 +20,10 @@ from stormfusion.losses import (
     LPIPS,
     Loss,
     Perceptual,
-    Temporal,
     Weighted,
     WeightedSum,
     balance,
 )
-from stormfusion.losses.perceptual import encoder_of
 from stormfusion.losses.weights import weight_text
 from stormfusion.nn.pretrained import available
 from stormfusion.nowcaster import building
@@ -126,6 +124,11 @@ class Sweep:
             raise CatalogError(
                 f"a catalog of {len(catalog)} event(s) leaves none to score on, wanted "
                 "some; give validation=, or cut more events with a duration"
+            )
+        if task.leads < self.term.frames:
+            raise ValueError(
+                f"{self.term.name!r} compares {self.term.frames} leads, but this task "
+                f"has leads={task.leads}; forecast more, or tune another term"
             )
         self.term.prepare()
         chosen = self._default(base, learned) if weights is None else weights
@@ -286,9 +289,7 @@ class Sweep:
 
 def _told(term: Loss) -> list[Any]:
     """What tells a term from others of its name."""
-    if isinstance(term, Perceptual | Temporal):
-        return [term.name, encoder_of(term.encoder).digest]
-    return [term.name, term.options()]
+    return [term.name, term.options() if term.digest is None else term.digest]
 
 
 def _pixels(loss: WeightedSum) -> WeightedSum:

@@ -1,5 +1,6 @@
 """How alike two maps look: distances in the features of trained networks."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -107,12 +108,52 @@ def distance_sums(
         sums = sums.mean("member")
     sums = sums.sum([d for d in summed(observed, over) if d not in ("y", "x")])
     total, pixels = (sums.isel(part=i) for i in range(2))
+    told = {} if loss.digest is None else {"encoder": loss.digest}
     return xr.Dataset(
         {
-            f"{loss.name}_sum": described(total, f"sum of {loss.name} over pixels"),
+            f"{loss.name}_sum": described(
+                total, f"sum of {loss.name} over pixels"
+            ).assign_attrs(told),
             f"{loss.name}_pixels": described(pixels, "pixels compared"),
         }
     )
+
+
+def checked_distances(distances: Any) -> tuple[Loss, ...]:
+    """
+    Losses that compare one whole map with another, each once.
+
+    Examples
+    --------
+    >>> checked_distances([Perceptual(), Perceptual()])
+    Traceback (most recent call last):
+    ValueError: distances hold 'perceptual' twice, wanted each once; score the other in
+    a second run
+    """
+    advice = "wanted losses of whole maps, such as [Perceptual(), LPIPS()]"
+    if isinstance(distances, str | Loss) or not isinstance(distances, Iterable):
+        raise TypeError(f"distances are {distances!r}, {advice}")
+    found: list[Loss] = []
+    for loss in distances:
+        if not isinstance(loss, Loss):
+            raise TypeError(f"distances hold {loss!r}, {advice}")
+        if loss.kind != "shaping":
+            raise ValueError(
+                f"{loss.name!r} compares pixel by pixel and is a score already, "
+                f"{advice}"
+            )
+        if loss.frames > 1:
+            raise ValueError(
+                f"{loss.name!r} compares {loss.frames} leads at once, {advice}"
+            )
+        if loss.name in [other.name for other in found]:
+            raise ValueError(
+                f"distances hold {loss.name!r} twice, wanted each once; score the "
+                "other in a second run"
+            )
+        loss.prepare()
+        found.append(loss)
+    return tuple(found)
 
 
 def distance_score(sums: xr.Dataset, name: str) -> xr.DataArray:
@@ -129,7 +170,8 @@ def distance_score(sums: xr.Dataset, name: str) -> xr.DataArray:
     Returns
     -------
     DataArray
-        NaN where nothing was compared [1].
+        NaN where nothing was compared [1]. The attribute `encoder` is the digest of the
+        encoder, where there is one.
 
     Examples
     --------
@@ -139,7 +181,8 @@ def distance_score(sums: xr.Dataset, name: str) -> xr.DataArray:
     """
     words = {"perceptual": "perceptual distance", "lpips": "LPIPS"}
     found = ratio(sums[f"{name}_sum"], sums[f"{name}_pixels"])
-    return described(found, words.get(name, name))
+    told = {k: v for k, v in sums[f"{name}_sum"].attrs.items() if k == "encoder"}
+    return described(found, words.get(name, name)).assign_attrs(told)
 
 
 def perceptual_distance(

@@ -19,7 +19,11 @@ from stormfusion.verification.pairs import (
     pair,
     ratio,
 )
-from stormfusion.verification.perceptual import distance_score, distance_sums
+from stormfusion.verification.perceptual import (
+    checked_distances,
+    distance_score,
+    distance_sums,
+)
 from stormfusion.verification.probabilistic import crps_score, crps_sums
 from stormfusion.verification.probability import (
     brier_sums,
@@ -102,13 +106,7 @@ class Tally:
         if distances is None:
             usual = Perceptual()
             distances = (usual,) if usual.beware(variable) is None else ()
-        for loss in distances:
-            if loss.kind != "shaping":
-                raise ValueError(
-                    f"{loss.name!r} compares pixel by pixel and is a score already, "
-                    "wanted distances of whole maps, such as Perceptual()"
-                )
-        self.distances = tuple(distances)
+        self.distances = checked_distances(distances)
         self.state: xr.Dataset | None = None
         self._ensembles: set[str] = set()
 
