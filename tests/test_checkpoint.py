@@ -117,7 +117,7 @@ def test_foreign_files_are_refused(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match=r"is no whole checkpoint"):
         checkpoint.load(tmp_path / "torch.pt")
     for absent in (tmp_path, tmp_path / "none.safetensors"):
-        with pytest.raises(FileNotFoundError, match=r"there is no checkpoint .* check"):
+        with pytest.raises(FileNotFoundError, match=r"there is no file .* check"):
             checkpoint.load(absent)
 
 

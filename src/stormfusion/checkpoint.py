@@ -73,7 +73,7 @@ def load(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
 
     path = as_path(path)
     if not path.is_file():
-        raise FileNotFoundError(f"there is no checkpoint {str(path)!r}; check the path")
+        raise FileNotFoundError(f"there is no file {str(path)!r}; check the path")
     try:
         with safe_open(str(path), framework="pt", device="cpu") as file:
             metadata = file.metadata() or {}

@@ -28,6 +28,7 @@ RANDOM = {"vgg": VGG("random"), "lpips": LPIPS(pnet_rand=True)}
 EVERY = [
     *(RANDOM[name] if name in RANDOM else make() for name, make in LOSSES.items()),
     GDL(alpha=2),
+    LPIPS("squeeze", pnet_rand=True),
 ]
 
 
@@ -66,6 +67,7 @@ def test_invalid_pixels_weigh_exactly_nothing(loss: Loss, garbage: float) -> Non
         value = loss(leaf, torch.where(valid, observed, fill), valid)
         value.backward()
         assert (leaf.grad[~valid] == 0).all()
+        assert leaf.grad.isfinite().all()
         assert leaf.grad[valid].any()
         results.append((value.detach(), leaf.grad))
     assert torch.equal(results[0][0], results[1][0])
@@ -80,6 +82,22 @@ def test_nothing_valid_costs_nothing_and_teaches_nothing(loss: Loss) -> None:
     value.backward()
     assert value.item() == 0
     assert (forecast.grad == 0).all()
+
+
+@pytest.mark.parametrize("loss", EVERY, ids=repr)
+def test_fields_of_other_axes_are_refused(loss: Loss) -> None:
+    fields = torch.zeros(2, 48, 48)
+    with pytest.raises(ValueError, match=r"\(batch, lead, y, x\), but got"):
+        loss(fields, fields, fields == 0)
+
+
+@pytest.mark.parametrize("loss", EVERY, ids=repr)
+def test_maps_that_are_too_small_are_refused(loss: Loss) -> None:
+    if loss.least == 1:
+        pytest.skip("takes any map")
+    fields = torch.zeros(1, 2, loss.least - 1, 48)
+    with pytest.raises(ValueError, match=f"at least {loss.least} x {loss.least} pix"):
+        loss(fields, fields, fields == 0)
 
 
 @pytest.mark.parametrize("loss", EVERY, ids=repr)

@@ -1,5 +1,4 @@
 import json
-import math
 import os
 from dataclasses import FrozenInstanceError
 from pathlib import Path
@@ -184,33 +183,6 @@ def test_a_perfect_forecast_costs_nothing_and_a_false_cell_costs(loss: Loss) -> 
 
 
 @pytest.mark.parametrize("loss", EVERY, ids=repr)
-@pytest.mark.parametrize("garbage", [7.0, -1e30, math.inf, math.nan])
-def test_invalid_pixels_weigh_exactly_nothing(loss: Loss, garbage: float) -> None:
-    forecast, observed, valid = fields()
-    results = []
-    for fill in (0.0, garbage):
-        leaf = torch.where(valid, forecast, fill).requires_grad_()
-        value = loss(leaf, torch.where(valid, observed, fill), valid)
-        value.backward()
-        assert (leaf.grad[~valid] == 0).all()
-        assert leaf.grad.isfinite().all()
-        assert leaf.grad[valid].any()
-        results.append((value.detach(), leaf.grad))
-    assert torch.equal(results[0][0], results[1][0])
-    assert torch.equal(results[0][1], results[1][1])
-
-
-@pytest.mark.parametrize("loss", EVERY, ids=repr)
-def test_nothing_valid_costs_nothing_and_teaches_nothing(loss: Loss) -> None:
-    forecast = torch.full((1, 2, 32, 32), 0.5, requires_grad=True)
-    observed = torch.full((1, 2, 32, 32), math.nan)
-    value = loss(forecast, observed, observed == 0)
-    value.backward()
-    assert value.item() == 0
-    assert (forecast.grad == 0).all()
-
-
-@pytest.mark.parametrize("loss", EVERY, ids=repr)
 def test_missing_frames_weigh_nothing(loss: Loss) -> None:
     forecast, observed, valid = fields()
     valid[0] = True
@@ -229,19 +201,6 @@ def test_a_forecast_beyond_the_range_is_led_back(loss: Loss) -> None:
         leaf = forecast.requires_grad_()
         loss(leaf, observed, valid).backward()
         assert leaf.grad[..., 8:20, 8:20].any()
-
-
-@pytest.mark.parametrize("loss", EVERY, ids=repr)
-@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float64])
-def test_losses_compute_in_float32(loss: Loss, dtype: torch.dtype) -> None:
-    forecast, observed, valid = fields()
-    forecast, observed = forecast.to(dtype), observed.to(dtype)
-    expected = loss(forecast.float(), observed.float(), valid)
-    assert torch.equal(loss(forecast, observed, valid), expected)
-    with torch.autocast("cpu", dtype=torch.bfloat16):
-        inside = loss(forecast, observed, valid)
-    assert inside.dtype == torch.float32
-    assert torch.equal(inside, expected)
 
 
 @pytest.mark.parametrize("loss", EVERY, ids=repr)
@@ -326,14 +285,14 @@ def test_without_weights_it_says_so_and_takes_no_random_ones(
             loss.prepare()
 
 
-@pytest.mark.parametrize("kind", ["pth", "safetensors"])
-def test_weights_of_a_file_are_those_compared_with(tmp_path: Path, kind: str) -> None:
+@pytest.mark.parametrize("name", ["vgg.pth", "vgg.safetensors", "safetensors.pth"])
+def test_weights_of_a_file_are_those_compared_with(tmp_path: Path, name: str) -> None:
     tensors = {
         f"features.{name}": 0.5 * tensor
         for name, tensor in imagenet.trunk("vgg", "random").state_dict().items()
     }
-    path = tmp_path / f"vgg.{kind}"
-    torch.save(tensors, path) if kind == "pth" else save_file(tensors, path)
+    path = tmp_path / name  # which is not what tells the format
+    torch.save(tensors, path) if name == "vgg.pth" else save_file(tensors, path)
     loss = VGG(path)
     loss.prepare()
     path.unlink()

@@ -246,14 +246,17 @@ def test_encoders_that_are_none(tmp_path: Path) -> None:
     (tmp_path / "text").write_text("nothing")
     with pytest.raises(WeightsError, match="holds no radar encoder"):
         Perceptual(tmp_path / "text").prepare()
-    with pytest.raises(TypeError, match="encoder is a int"):
-        Perceptual(3).prepare()  # type: ignore[arg-type]
+    for wrong in (3, "", True, b"encoder"):
+        with pytest.raises(TypeError, match="wanted a RadarEncoder or the file"):
+            Perceptual(wrong)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="can still be trained"):
         Perceptual(RadarEncoder()).prepare()
 
 
 def test_maps_smaller_than_what_the_encoder_sees() -> None:
-    with pytest.raises(ValueError, match="32 x 32 pixels at once, but got a map of 24"):
+    with pytest.raises(
+        ValueError, match="at least 32 x 32 pixels, but got one of 24 x"
+    ):
         distance(np.zeros((24, 96)), np.zeros((24, 96)))
 
 

@@ -1,3 +1,4 @@
+import math
 from pathlib import Path
 
 import numpy as np
@@ -80,7 +81,7 @@ def test_a_file_gives_the_same_encoder_back(tmp_path) -> None:
 
 
 def test_files_that_are_no_encoder(tmp_path) -> None:
-    with pytest.raises(FileNotFoundError, match="no checkpoint"):
+    with pytest.raises(FileNotFoundError, match="there is no file"):
         RadarEncoder.load(tmp_path / "none.safetensors")
     (tmp_path / "text").write_text("no")
     with pytest.raises(WeightsError, match=r"no radar encoder .*RadarEncoder\.save"):
@@ -111,15 +112,38 @@ def test_a_file_of_another_kind_of_network(tmp_path) -> None:
 
 
 def test_shares_add_up() -> None:
-    with pytest.raises(ValueError, match="4 that add up to 1"):
-        RadarEncoder(shares=(1.0, 0.0, 0.0))
-    with pytest.raises(ValueError, match="add up to 1"):
-        RadarEncoder(shares=(0.5, 0.5, 0.5, 0.5))
+    for shares in (
+        (1.0, 0.0, 0.0),
+        (0.5, 0.5, 0.5, 0.5),
+        (1.5, -0.5, 0.0, 0.0),
+        (math.nan, 0.5, 0.5, 0.0),
+    ):
+        with pytest.raises(ValueError, match=r"wanted 4, one .* add up to 1"):
+            RadarEncoder(shares=shares)
+
+
+@pytest.mark.parametrize("widths", [(), (8, 0), (8, 1.5), (True, 8)])
+def test_depths_have_channels(widths) -> None:
+    with pytest.raises(ValueError, match="wanted channels of one or several depths"):
+        RadarEncoder(widths=widths, shares=(1.0,))
+
+
+@pytest.mark.parametrize("variables", ["vil", (), ("depth",)])
+def test_variables_have_scalings(variables) -> None:
+    with pytest.raises(ValueError, match="wanted one"):
+        RadarEncoder(variables)
+
+
+def test_the_shipped_encoder_is_ones_own_copy() -> None:
+    mine = RadarEncoder.shipped()
+    with torch.no_grad():
+        mine.spread_0.zero_()
+    assert RadarEncoder.shipped().spread_0.all()
 
 
 def test_the_shipped_encoder_is_small_frozen_and_known() -> None:
     encoder = RadarEncoder.shipped()
-    assert encoder is RadarEncoder.shipped()
+    assert encoder.digest == RadarEncoder.shipped().digest
     assert sum(w.numel() for w in encoder.parameters()) * 4 < 2_000_000
     assert not any(weight.requires_grad for weight in encoder.parameters())
     assert encoder.notes["objective"] == "contrast"
@@ -173,7 +197,9 @@ def test_fit_ends_in_time(storms: Catalog) -> None:
         ({"batch_size": 1.5}, "batch_size is 1.5"),
         ({"time_limit": -1}, "time_limit is -1"),
         ({"patch": 128}, "no event holds two frames"),
-        ({"target": "rain_rate"}, "no event holds two frames of 'rain_rate'"),
+        ({"patch": 128, "target": "vil"}, "no event holds two frames of vil"),
+        ({"target": "rain_rate"}, "holds vil, wanted rain_rate; name another"),
+        ({"device": "foo"}, "device 'foo' is not on this machine"),
     ],
 )
 def test_bad_arguments_of_fit(options, message: str, storms: Catalog) -> None:

@@ -111,6 +111,7 @@ def test_an_encoder_of_ones_own_in_a_checkpoint(
     loaded = Nowcaster.load(tmp_path / "held.safetensors")
     event = storms[3]
     assert loaded.predict(event).equals(held.predict(event))
+    assert loaded.name == held.name == "unet+mse+0.1*perceptual"
     with pytest.raises(TypeError, match="without its loss"):
         loaded.fit(storms[:3], **options)
 
@@ -164,7 +165,9 @@ def test_no_weights_of_vgg_no_training(
 def test_maps_too_small_for_the_encoder_are_refused_before_training() -> None:
     tiny = Catalog.synthetic(events=2, size=24, frames=12, variables=["vil"])
     made = Nowcaster(SMALL, loss=MSE() + Perceptual(), history=2, leads=2)
-    with pytest.raises(ValueError, match="32 x 32 pixels at once, but got a map of 24"):
+    with pytest.raises(
+        ValueError, match="at least 32 x 32 pixels, but got one of 24 x"
+    ):
         made.fit(tiny[:1], validation=tiny[1:], progress=False)
 
 
@@ -178,3 +181,4 @@ def test_an_all_dry_catalog_trains_without_a_nan() -> None:
         made.fit(Catalog.from_xarray(dry), epochs=1, progress=False)
     forecast = made.predict(dry).vil
     assert float(forecast.max()) < 0.1
+    assert made.log["weight_perceptual"].isna().all()  # there was none to measure

@@ -108,6 +108,7 @@ def test_a_folder_keeps_the_nowcasters_and_goes_on(
         "perceptual-0.nc",
         "perceptual-0.safetensors",
     ]
+    assert all(Path(file).is_absolute() for file in first.file.values)
     loaded = Nowcaster.load(first.file.sel(weight=0.05).item())
     assert loaded.predict(parts[1][0]).vil.shape == (12, 48, 48)
 
@@ -123,7 +124,10 @@ def test_a_folder_keeps_the_nowcasters_and_goes_on(
     assert trained == ["unet+mse+0.5*perceptual"]
     for name in ("csi", "perceptual", "training_loss", "csi_cost"):
         np.testing.assert_array_equal(second[name], tuned[name])
-    with pytest.raises(CheckpointError, match="another sweep"):
+    (folder / "perceptual-0.05.safetensors").unlink()
+    Nowcaster(SMALL).tune(parts[0], weights=(0.05,), **options)
+    assert trained[1:] == ["unet+mse+0.05*perceptual"]
+    with pytest.raises(CheckpointError, match="another sweep, which differs in seed;"):
         Nowcaster(SMALL, seed=1).tune(parts[0], weights=(0.05,), **options)
     (folder / "perceptual-0.nc").write_bytes(b"no netCDF")
     with pytest.raises(CheckpointError, match="cannot be read"):
@@ -177,6 +181,9 @@ def test_the_picture(tuned: xr.Dataset) -> None:
         ({"weights": (math.nan,)}, ValueError, "nan of 'perceptual'"),
         ({"weights": "0.1, 0.2"}, ValueError, "wanted numbers such as"),
         ({"weights": 0.1}, ValueError, "wanted numbers such as"),
+        ({"weights": (True,)}, ValueError, "not true or false"),
+        ({"members": -1}, ValueError, "members"),
+        ({"thresholds": (math.nan,)}, ValueError, "threshold is"),
         ({"term": "perceptul"}, ValueError, "wanted a loss such as Perceptual"),
         ({"term": "mse"}, ValueError, "without 'mse' has no pixel term"),
         ({"cost": 5}, ValueError, "cost is 5, wanted a share"),
@@ -188,6 +195,35 @@ def test_bad_arguments(options, error, message: str, parts) -> None:
         Nowcaster(SMALL).tune(
             parts[0], validation=parts[1], **{**QUICK, "weights": (0.1,), **options}
         )
+
+
+def test_what_would_fail_later_fails_before_training(
+    monkeypatch: pytest.MonkeyPatch, parts
+) -> None:
+    monkeypatch.setattr(Nowcaster, "fit", lambda *_, **__: pytest.fail("trained"))
+    small = Catalog.synthetic(events=3, size=24, frames=26, variables=["vil"])
+    with pytest.raises(ValueError, match="at least 32 x 32 pixels, but an event leav"):
+        Nowcaster(SMALL).tune(small, weights=(0.1,), **QUICK)
+    for wrong in ({"members": -1}, {"thresholds": ()}, {"thresholds": "high"}):
+        with pytest.raises((ValueError, TypeError)):
+            Nowcaster(SMALL).tune(parts[0], weights=(0.1,), **{**QUICK, **wrong})
+
+
+def test_a_choice_that_means_nothing_is_told(parts) -> None:
+    options = {**QUICK, "validation": parts[1], "weights": (0.1,)}
+    with pytest.warns(UserWarning, match="no threshold was reached"):
+        tuned = Nowcaster(SMALL).tune(parts[0], thresholds=(900.0,), **options)
+    assert tuned.attrs["chosen_weight"] == 0
+
+
+def test_a_choice_that_is_no_sharper_is_told(tuned: xr.Dataset) -> None:
+    from stormfusion.nowcaster.tuning import Sweep
+
+    sweep = Sweep(Nowcaster(SMALL), Perceptual(), {}, {}, None, False)
+    same = tuned.isel(weight=[0, 0]).drop_vars("weight")
+    with pytest.warns(UserWarning, match=r"weight 0\.3 .* is no sharper than weight 0"):
+        found = sweep._labelled(same, [0.0, 0.3], sweep._base(), 0.05)
+    assert found.attrs["chosen_weight"] == 0.3
 
 
 def test_what_cannot_be_tuned(parts, tmp_path: Path) -> None:

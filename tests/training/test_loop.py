@@ -19,7 +19,7 @@ from stormfusion.errors import CatalogError
 from stormfusion.losses import GDL, MSE, SSIM, WeightedSum
 from stormfusion.nn import UNet
 from stormfusion.nowcaster.building import build
-from stormfusion.training.device import make_fabric
+from stormfusion.training.fabric import make_fabric
 from stormfusion.training.loop import train
 from stormfusion.training.plan import Plan, Progress
 from stormfusion.training.step import GAIN, Change, Stepper, change_at, changed

@@ -107,7 +107,8 @@ def test_other_variables_and_small_maps(storm: xr.DataArray) -> None:
 
 def test_an_encoder_of_ones_own(storm: xr.DataArray) -> None:
     own = RadarEncoder(("ir107",), widths=(4,), shares=(1.0,)).frozen()
-    found = perceptual_distance(smooth(storm), storm, variable="ir107", encoder=own)
+    cold = (-storm).assign_attrs(units="degC")
+    found = perceptual_distance(smooth(cold), cold, variable="ir107", encoder=own)
     assert bool((found > 0).all())
 
 

@@ -277,6 +277,8 @@ def test_other_distances_of_ones_choice():
             Tally("reflectivity", distances=wrong)
     with pytest.raises(FileNotFoundError):
         Tally("reflectivity", distances=[Perceptual("absent.safetensors")])
+    with pytest.raises(ValueError, match=r"'perceptual': .* knows nothing of ir107"):
+        Tally("ir107", distances=[Perceptual()])
     scores = Tally("reflectivity", distances=[SSIM()])
     scores.add({"net": large(0)}, large(1))
     assert "perceptual" not in scores.dataset()

@@ -241,7 +241,7 @@ def test_a_frame_without_a_pair_adds_nothing():
     assert np.isnan(spectrum_ratio(field(f), field(o), band=(4, 16))[1])
 
 
-@pytest.mark.parametrize("value", [0.0, 0.1, 1e6])
+@pytest.mark.parametrize("value", [0.0, 0.1, 90.0])
 @pytest.mark.parametrize("name", [None, "vil", "rain_rate", "reflectivity"])
 def test_constant_fields_have_no_power(value, name):
     # neither does rounding make one

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Literal, Union
 import torch
 from torch import Tensor
 
+from stormfusion.losses.fields import check_fields
 from stormfusion.losses.weights import checked_weight, weight_text
 from stormfusion.types import Future, Scalar, Valid
 
@@ -29,7 +30,8 @@ class Loss(ABC):
     Raises
     ------
     ValueError
-        If the three differ in shape, as they never broadcast.
+        If the three are not `(batch, lead, y, x)`, differ in shape, as they never
+        broadcast, or are smaller than `least`.
 
     Examples
     --------
@@ -117,12 +119,7 @@ class Loss(ABC):
 
     def __call__(self, forecast: Future, observed: Future, valid: Valid) -> Scalar:
         """Compare, in float32, what is valid."""
-        if not forecast.shape == observed.shape == valid.shape:
-            raise ValueError(
-                f"a loss compares fields of one shape, but forecast is "
-                f"{tuple(forecast.shape)}, observed {tuple(observed.shape)} and valid "
-                f"{tuple(valid.shape)}; crop or repeat them first"
-            )
+        check_fields(self.name, self.least, forecast, observed, valid)
         with torch.autocast(forecast.device.type, enabled=False):
             forecast, observed = forecast.float(), observed.float()
             dry = torch.zeros((), device=forecast.device)

@@ -80,13 +80,17 @@ class VGG(Loss):
     def __post_init__(self) -> None:
         _set_path(self, self.weights)
 
+    @property
+    def least(self) -> int:
+        """What the deepest layer stands for [pixels]."""
+        return 8
+
     def prepare(self) -> None:
         """Load the network; see `Loss.prepare`."""
         imagenet.vgg(self.weights)
 
     def compare(self, forecast: Future, observed: Future, valid: Valid) -> Scalar:
         """Compute the loss; see `Loss.compare`."""
-        _check_size("VGG-16", 8, forecast, self.name)
         distance = imagenet.vgg(self.weights, device=forecast.device)
         share = valid.flatten(0, 1).float()
         layers: list[Tensor] = []
@@ -184,13 +188,17 @@ class LPIPS(Loss):
             )
         _set_path(self, self.weights)
 
+    @property
+    def least(self) -> int:
+        """What the network can take [pixels]."""
+        return LEAST[self.net]
+
     def prepare(self) -> None:
         """Load the network; see `Loss.prepare`."""
         imagenet.lpips(self.net, self._trunk)
 
     def compare(self, forecast: Future, observed: Future, valid: Valid) -> Scalar:
         """Compute the loss; see `Loss.compare`."""
-        _check_size(f"LPIPS with net {self.net!r}", LEAST[self.net], forecast, "lpips")
         distance = imagenet.lpips(self.net, self._trunk, device=forecast.device)
         counted = valid.flatten(0, 1).float()
         total = counted.new_zeros(())
@@ -228,12 +236,3 @@ def _set_path(loss: Any, weights: Any) -> None:
     if isinstance(weights, Path) and text == imagenet.RANDOM:
         text = f".{os.sep}{text}"  # a file of that name, not the word
     object.__setattr__(loss, "weights", text)
-
-
-def _check_size(what: str, least: int, forecast: Tensor, name: str) -> None:
-    height, width = forecast.shape[-2:]
-    if min(height, width) < least:
-        raise ValueError(
-            f"{what} sees maps of at least {least} x {least} pixels, but got one of "
-            f"{height} x {width}; train on larger maps or leave {name!r} out"
-        )

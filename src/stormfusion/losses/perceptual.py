@@ -18,6 +18,16 @@ class _ByEncoder(Loss):
 
     encoder: RadarEncoder | str | Path | None = None
 
+    def __post_init__(self) -> None:
+        known = self.encoder is None or isinstance(
+            self.encoder, RadarEncoder | str | Path
+        )
+        if not known or self.encoder == "":
+            raise TypeError(
+                f"encoder is {self.encoder!r}, wanted a RadarEncoder or the file of "
+                "one; make one with RadarEncoder.fit(catalog)"
+            )
+
     def prepare(self) -> None:
         """Load the encoder."""
         encoder_of(self.encoder)
@@ -64,8 +74,7 @@ class Perceptual(_ByEncoder):
     valid pixels. It is 0 for equal maps and about 1 for storms that have nothing to do
     with each other.
 
-    Balanced, its gradient is as large as that of the pixel terms together: that keeps
-    the detail and, on the radar it was tried on, raises the CSI (see the benchmarks).
+    Balanced, its gradient is as large as that of the pixel terms together.
 
     To the squared error a storm that is displaced is two errors, and one that is
     smoothed away is half of one. Here the displaced one is nearer: so a network keeps
@@ -82,6 +91,8 @@ class Perceptual(_ByEncoder):
     ------
     ValueError
         If a map has less than the 32 pixels, each way, that the encoder sees.
+    TypeError
+        If the encoder is none.
     WeightsError, FileNotFoundError
         If the file holds no encoder, or is not there: when the loss is first used.
 
@@ -136,7 +147,7 @@ class Temporal(_ByEncoder):
 
     Raises
     ------
-    ValueError, WeightsError, FileNotFoundError
+    ValueError, TypeError, WeightsError, FileNotFoundError
         As in `Perceptual`.
 
     Examples
@@ -166,11 +177,11 @@ def encoder_of(encoder: RadarEncoder | str | Path | None) -> RadarEncoder:
 
     Examples
     --------
-    >>> encoder_of(None) is RadarEncoder.shipped()
+    >>> encoder_of(None).digest == RadarEncoder.shipped().digest
     True
     """
     if encoder is None:
-        return RadarEncoder.shipped()
+        return _shipped()
     if isinstance(encoder, RadarEncoder):
         if any(weight.requires_grad for weight in encoder.parameters()):
             raise ValueError(
@@ -178,15 +189,15 @@ def encoder_of(encoder: RadarEncoder | str | Path | None) -> RadarEncoder:
                 "RadarEncoder.fit or load returned, or encoder.frozen()"
             )
         return encoder
-    if not isinstance(encoder, str | Path):
-        raise TypeError(
-            f"encoder is a {type(encoder).__name__}, wanted a RadarEncoder or the file "
-            "of one; make one with RadarEncoder.fit(catalog)"
-        )
     path = Path(encoder).expanduser()
     # a file that was written anew is read anew
     stamp = path.stat().st_mtime_ns if path.is_file() else 0
     return _from_file(str(path), stamp)
+
+
+@lru_cache(maxsize=1)
+def _shipped() -> RadarEncoder:
+    return RadarEncoder.shipped()
 
 
 @lru_cache(maxsize=8)

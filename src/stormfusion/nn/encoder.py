@@ -1,7 +1,6 @@
 """The radar encoder: features in which storms are compared, learned from radar."""
 
 from collections.abc import Sequence
-from functools import lru_cache
 from importlib.resources import as_file, files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -13,16 +12,13 @@ from torch import Tensor, nn
 
 from stormfusion import checkpoint
 from stormfusion.errors import WeightsError
+from stormfusion.nn.depths import SHARES, WIDTHS, checked_depths, checked_variables
 from stormfusion.nn.pairs import PairSource
 from stormfusion.types import Future, Valid
 
 if TYPE_CHECKING:
     from stormfusion.data.catalog import Catalog
 
-WIDTHS = (16, 32, 64, 64)
-"""Channels of each depth of the encoder."""
-SHARES = (0.0, 0.25, 0.5, 0.25)
-"""How much each depth counts in the distance."""
 SERVED = ("vil", "reflectivity", "rain_rate")
 """Variables whose network numbers the shipped encoder was trained on, or is like."""
 
@@ -60,7 +56,8 @@ class RadarEncoder(nn.Module):
     Raises
     ------
     ValueError
-        If the shares do not add up to 1, or are not one for each depth.
+        If a variable has no scaling, a width is no whole number above zero, or the
+        shares are not one for each depth, 0 or more, that add up to 1.
 
     References
     ----------
@@ -86,14 +83,8 @@ class RadarEncoder(nn.Module):
         notes: dict[str, Any] | None = None,
     ) -> None:
         super().__init__()
-        if len(shares) != len(widths) or abs(sum(shares) - 1) > 1e-6:
-            raise ValueError(
-                f"shares are {tuple(shares)}, wanted {len(widths)} that add up to 1, "
-                "one for each depth"
-            )
-        self.variables = tuple(variables)
-        self.widths = tuple(widths)
-        self.shares = tuple(float(share) for share in shares)
+        self.variables = checked_variables(variables)
+        self.widths, self.shares = checked_depths(widths, shares)
         self.notes = {} if notes is None else dict(notes)
         # an even kernel first: an odd one sees every other pixel less
         sizes = (4, *(3 for _ in widths[1:]))
@@ -120,7 +111,7 @@ class RadarEncoder(nn.Module):
         return 2 * self.stride
 
     @classmethod
-    def shipped(cls) -> "RadarEncoder":
+    def shipped(cls) -> Self:
         """
         The encoder that comes with the library, frozen.
 
@@ -134,7 +125,8 @@ class RadarEncoder(nn.Module):
         >>> RadarEncoder.shipped().variables
         ('rain_rate', 'reflectivity', 'vil')
         """
-        return _shipped()
+        with as_file(files("stormfusion.nn") / "radar_encoder.safetensors") as path:
+            return cls.load(path)
 
     @classmethod
     def fit(
@@ -149,7 +141,7 @@ class RadarEncoder(nn.Module):
         patch: int = 96,
         time_limit: float | None = None,
         seed: int = 0,
-        device: str = "cpu",
+        device: str = "auto",
         progress: bool = True,
     ) -> "RadarEncoder":
         """
@@ -163,8 +155,8 @@ class RadarEncoder(nn.Module):
             Events to measure the objective on, such as another year's; what came out
             is in `notes`.
         target
-            Variable to learn from; by default the radar variables that the catalog
-            holds, one of them per event.
+            Variable to learn from; by default of each event the first that it holds of
+            VIL, reflectivity, rain rate, rain and hail size.
         objective
             `"contrast"`: tell the frames of one place, up to half an hour apart, moved
             a little and turned, from those of other places, as in SimCLR. `"lag"`: tell
@@ -178,9 +170,10 @@ class RadarEncoder(nn.Module):
         time_limit
             Seconds of training, at most; the result then depends on the machine.
         seed
-            Of the weights and of the patches drawn.
+            Of the weights and of the patches drawn; the same encoder comes out on the
+            same kind of device.
         device
-            Where to train.
+            `"auto"`, `"cpu"`, `"cuda"` or `"mps"`.
         progress
             Draw a progress bar.
 
@@ -221,7 +214,7 @@ class RadarEncoder(nn.Module):
             checked = PairSource(validation, target, patch, seed + 1)
         with torch.random.fork_rng(devices=[]), torch.inference_mode(mode=False):
             torch.manual_seed(seed)
-            made = cls(source.variables).to(device)
+            made = cls(source.variables).to(task.device)
             made.notes = learn(made, made.widths[-1], source, checked, task)
             made._measure_spread(source)
         return made.cpu().frozen()
@@ -237,7 +230,7 @@ class RadarEncoder(nn.Module):
             getattr(self, f"spread_{depth}").copy_(found.clamp(min=least))
 
     @classmethod
-    def load(cls, path: str | Path) -> "RadarEncoder":
+    def load(cls, path: str | Path) -> Self:
         """
         Read an encoder that `save` wrote, frozen; no code in the file is run.
 
@@ -389,9 +382,3 @@ class RadarEncoder(nn.Module):
     def _features(self, fields: Tensor) -> tuple[Tensor, ...]:
         found: tuple[Tensor, ...] = self(fields.flatten(0, 1))
         return found
-
-
-@lru_cache(maxsize=1)
-def _shipped() -> RadarEncoder:
-    with as_file(files("stormfusion.nn") / "radar_encoder.safetensors") as path:
-        return RadarEncoder.load(path)

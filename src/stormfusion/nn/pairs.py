@@ -63,11 +63,7 @@ class PairSource:
             if pairs and min(frames.grid.shape) >= patch:
                 self.choices.append((event, frames, pairs))
         if not self.choices:
-            raise CatalogError(
-                f"no event holds two frames of {target or 'a radar variable'!r} of "
-                f"{patch} x {patch} pixels or more that are an interval apart, wanted "
-                "some to learn from; use longer or larger events, or a smaller patch="
-            )
+            raise CatalogError(_nothing(catalog, target, patch))
         self.variables = tuple(dict.fromkeys(f.variable for _, f, _ in self.choices))
 
     def batch(self, size: int) -> Pairs:
@@ -78,7 +74,7 @@ class PairSource:
             tries += 1
             if found is not None:
                 self.held.append(found)
-            elif tries > 50 * size and not self.held:
+            elif tries > 300 and not self.held:
                 raise CatalogError(
                     "no patch with rain (or of another variable, with contrast) was "
                     "found, wanted some to learn from; use other events"
@@ -126,6 +122,21 @@ class PairSource:
             if float(torch.stack((before, after)).isnan().float().mean()) < 0.1:
                 return before.nan_to_num(0.0), after.nan_to_num(0.0)
         return None
+
+
+def _nothing(catalog: Catalog, target: str | None, patch: int) -> str:
+    """What a catalog lacks to learn from."""
+    held, known = catalog.variables, (target,) if target else RADAR
+    if not set(known) & set(held):
+        return (
+            f"the catalog holds {', '.join(held) or 'no variable'}, wanted "
+            f"{target or 'a radar variable'}; name another with target="
+        )
+    return (
+        f"no event holds two frames of {target or 'radar'} of {patch} x {patch} pixels "
+        "or more that are an interval apart, wanted some to learn from; use longer or "
+        "larger events, or a smaller patch="
+    )
 
 
 def _eventful(numbers: Tensor, variable: str) -> bool:

@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
+from stormfusion.device import checked_device
 from stormfusion.nn.pairs import LAGS, Pairs, PairSource
 
 TEMPERATURE = 0.2
@@ -51,6 +52,7 @@ class Pretext:
             isinstance(limit, int | float) and 0 < limit < math.inf
         ):
             raise ValueError(f"time_limit is {limit!r}, wanted seconds above zero")
+        object.__setattr__(self, "device", checked_device(self.device))
 
 
 class _Tail(nn.Module):

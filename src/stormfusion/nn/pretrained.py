@@ -171,7 +171,10 @@ def _url(net: str) -> str:
 
 def _read(path: Path, title: str, advice: str) -> Any:
     try:
-        if path.suffix.lower() == ".safetensors":
+        # told by what it holds, as its name may be any
+        with path.open("rb") as file:
+            begins = file.read(9)
+        if begins[8:] == b"{":
             from safetensors.torch import load_file
 
             return load_file(path)
@@ -179,10 +182,11 @@ def _read(path: Path, title: str, advice: str) -> Any:
     except pickle.UnpicklingError as error:
         # torch's own text tells how to run the code
         code = re.search(r"GLOBAL (\S+)", str(error))
-        held = "no tensors" if code is None else f"pickled code ({code[1]})"
+        held = "no weights"
+        if code is not None:
+            held = f"pickled code ({code[1]}), which is not run"
         raise WeightsError(
-            f"{str(path)!r} holds {held}, which is not run, wanted the weights of "
-            f"{title}; {advice}"
+            f"{str(path)!r} holds {held}, wanted those of {title}; {advice}"
         ) from error
     except Exception as error:  # a file cut short raises whatever is met first
         raise WeightsError(

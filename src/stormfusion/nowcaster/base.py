@@ -11,13 +11,13 @@ from torch import nn
 from stormfusion import __version__
 from stormfusion.data.event import Event
 from stormfusion.data.task import Task
+from stormfusion.device import checked_device
 from stormfusion.errors import NotFittedError
 from stormfusion.losses import Loss, WeightedSum
 from stormfusion.nn import Network
 from stormfusion.nowcaster import building, files
 from stormfusion.nowcaster.fitting import Fitted
 from stormfusion.recipe import Recipe
-from stormfusion.training.device import checked_device
 
 
 class Estimator:
@@ -50,12 +50,15 @@ class Estimator:
         self.device = checked_device(device)
         self.seed = building.whole("seed", seed, least=0)
         self._fitted: Fitted | None = None
+        self._called: str | None = None
 
     @property
     def name(self) -> str:
         """The recipe, or what stands for it where objects were given."""
         if self.recipe is not None:
             return str(self.recipe)
+        if self._loss is None and self._called is not None:
+            return self._called
         loss = "loss" if self._loss is None else self._loss
         return f"{type(self._network).__name__.lower()}+{loss}"
 
@@ -117,6 +120,7 @@ class Estimator:
         saved = files.read(path, network, loss)
         made = cls(saved.recipe, device=device, **saved.options())
         made._loss = saved.loss
+        made._called = saved.header["name"]
         network = building.build(made._network, saved.task, made.seed)
         made._fitted = saved.restore(network, made.device)
         return made

@@ -328,9 +328,16 @@ class Nowcaster(Estimator):
         Dataset
             By `weight`, and `lead`, `threshold` or `epoch`: `csi`, `crps`, `mse`,
             `perceptual`, `spectrum_ratio`, `lpips` where its weights are on this
-            machine, the training curves, `csi_cost` and, with `folder`, `file`. The
-            attribute `chosen_weight` tells the chosen one and `recipe` its name;
-            `plot.tradeoff` draws it.
+            machine, the training curves, `csi_cost` (below 0 where CSI is gained) and,
+            with `folder`, `file`. The attribute `chosen_weight` tells the chosen one
+            and `recipe` its name, of networks and losses given as objects without their
+            options: load `file` for these. `plot.tradeoff` draws it.
+
+        Warns
+        -----
+        UserWarning
+            If no threshold was reached, so that the CSI decides nothing; if the chosen
+            weight is no sharper than weight 0.
 
         Raises
         ------
@@ -338,6 +345,9 @@ class Nowcaster(Estimator):
             If there is nothing to learn from or to validate on.
         CheckpointError
             If `folder` holds the trainings of another sweep.
+        ValueError
+            If a weight, the cost or another argument is out of range, or maps are too
+            small for the term: before anything is trained.
         """
         building.check_catalog(catalog, "to learn from")
         if validation is not None:

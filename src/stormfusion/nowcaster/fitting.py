@@ -19,7 +19,7 @@ from stormfusion.errors import CheckpointError
 from stormfusion.losses import WeightedSum
 from stormfusion.nowcaster.building import check_module
 from stormfusion.sampling import Dressing
-from stormfusion.training.device import channels_last, make_fabric
+from stormfusion.training.fabric import channels_last, make_fabric
 from stormfusion.training.plan import Plan
 from stormfusion.training.split import fingerprint, validation_split
 from stormfusion.writing import writable

@@ -3,6 +3,7 @@
 import copy
 import json
 import math
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from torch import nn
 from tqdm.auto import tqdm
 
 from stormfusion.data.catalog import Catalog
+from stormfusion.data.task import Task
 from stormfusion.data.windows import RandomWindows, batch, window_size
 from stormfusion.errors import CatalogError, CheckpointError
 from stormfusion.losses import (
@@ -29,6 +31,7 @@ from stormfusion.nn.pretrained import available
 from stormfusion.nowcaster import building
 from stormfusion.recipe import Recipe, Term
 from stormfusion.training.split import fingerprint, validation_split
+from stormfusion.verification import Tally
 from stormfusion.writing import as_path, replacing
 
 if TYPE_CHECKING:
@@ -75,6 +78,8 @@ def checked_weights(term: Loss, weights: Sequence[float]) -> list[float]:
         raise ValueError(
             f"weights are {weights!r}, wanted numbers such as (0.03, 0.1, 0.3)"
         ) from error
+    if any(isinstance(weight, bool) for weight in weights):
+        raise ValueError(f"weights are {weights!r}, wanted numbers, not true or false")
     if bad := [w for w in given if not 0 <= w < math.inf]:
         raise ValueError(
             f"the weight {bad[0]!r} of {term.name!r} was to be tried, wanted finite "
@@ -131,6 +136,7 @@ class Sweep:
                 f"has leads={task.leads}; forecast more, or tune another term"
             )
         self.term.prepare()
+        self._check(task, learned, held)
         chosen = self._default(base, learned) if weights is None else weights
         tried = checked_weights(self.term, chosen)
         found = []
@@ -142,6 +148,20 @@ class Sweep:
             found, "weight", join="outer", coords="minimal", compat="override"
         )
         return self._labelled(joined, tried, base, cost)
+
+    def _check(self, task: Task, learned: Catalog, held: Catalog) -> None:
+        """Refuse what would fail after the first training."""
+        building.whole("members", self.scoring["members"], least=0)
+        Tally(task.target, thresholds=self.scoring["thresholds"])
+        least = self.term.least
+        for events in (learned, held):
+            height, width = window_size(list(events), task)
+            if min(height, width) < least:
+                raise ValueError(
+                    f"{self.term.name!r} compares maps of at least {least} x {least} "
+                    f"pixels, but an event leaves {height} x {width}; use larger "
+                    "events, or tune another term"
+                )
 
     def _base(self) -> WeightedSum:
         """The loss of the nowcaster without the term."""
@@ -217,8 +237,9 @@ class Sweep:
         name = f"{self.term.name}-{weight_text(weight) if weight else '0'}"
         kept = (self.folder or Path()) / name
         scored, going = kept.with_name(f"{name}.nc"), kept.with_name(f"{name}.training")
-        if self.folder is not None and scored.exists():
-            return _read(scored, text)
+        model = kept.with_name(f"{name}.safetensors").absolute()
+        if self.folder is not None and scored.exists() and model.exists():
+            return _read(scored, identity).assign(file=str(model))
         nowcaster.fit(
             learned,
             validation=held,
@@ -234,7 +255,7 @@ class Sweep:
         )
         result = _condensed(scores.sel(forecast=nowcaster.name), nowcaster.log)
         if self.folder is not None:
-            model = nowcaster.save(kept.with_name(f"{name}.safetensors"))
+            nowcaster.save(model)
             result["file"] = str(model)
             result.attrs["sweep"] = text
             with replacing(scored) as temporary:
@@ -257,13 +278,34 @@ class Sweep:
         """The result with its weights, the cost of each, and the chosen one."""
         what = {"long_name": f"weight of {self.term.name}", "units": "1"}
         found = joined.assign_coords(weight=("weight", tried, what))
-        csi = found["csi"].mean("lead").mean("threshold")
+        # where one weight has no event to score, none is: else their means differ
+        scored = found["csi"].where(found["csi"].notnull().all("weight"))
+        csi = scored.mean("lead").mean("threshold")
         lost = 1 - csi / csi.isel(weight=0)
         found["csi_cost"] = lost.assign_attrs(
             long_name="share of the CSI lost against weight 0", units="1"
         )
+        if bool(csi.isnull().any()):
+            warnings.warn(
+                "no threshold was reached in the validation events, so the CSI tells "
+                "nothing of the cost and weight 0 is chosen; give lower thresholds=, "
+                "or events with more rain",
+                UserWarning,
+                stacklevel=4,
+            )
         kept = [w for w, c in zip(tried, lost.values, strict=True) if c <= cost]
         chosen = max(kept, default=0.0)
+        if chosen and "perceptual" in found:
+            apart = found["perceptual"].mean("lead")
+            before, after = (float(apart.sel(weight=w)) for w in (0.0, chosen))
+            if after >= before:
+                warnings.warn(
+                    f"the chosen weight {weight_text(chosen)} costs little CSI, but is "
+                    f"no sharper than weight 0 (perceptual distance {after:.4g}, "
+                    f"without it {before:.4g}); train longer, or on more events",
+                    UserWarning,
+                    stacklevel=4,
+                )
         found.attrs |= {
             "term": self.term.name,
             "cost": cost,
@@ -311,7 +353,7 @@ def _condensed(scores: xr.Dataset, log: Any) -> xr.Dataset:
     return kept
 
 
-def _read(path: Path, text: str) -> xr.Dataset:
+def _read(path: Path, identity: dict[str, Any]) -> xr.Dataset:
     """Scores that were kept, if they are of this sweep."""
     try:
         with xr.open_dataset(path, engine="h5netcdf") as opened:
@@ -321,9 +363,11 @@ def _read(path: Path, text: str) -> xr.Dataset:
             f"{str(path)!r} cannot be read ({error}), wanted the scores of a weight; "
             "delete it"
         ) from error
-    if held.attrs.pop("sweep", None) != text:
+    before = json.loads(held.attrs.pop("sweep", "{}"))
+    wanted = json.loads(json.dumps(identity))
+    if differ := [k for k in wanted if before.get(k) != wanted[k]]:
         raise CheckpointError(
-            f"{str(path)!r} is of another sweep: another network, loss, task, data or "
-            "settings; name another folder, or delete this one"
+            f"{str(path)!r} is of another sweep, which differs in "
+            f"{' and '.join(differ)}; name another folder, or delete this one"
         )
     return held

@@ -16,7 +16,7 @@ from stormfusion.data.scaling import Linear, scaling_for
 from stormfusion.data.windows import RandomWindows, Sample, batch
 from stormfusion.errors import CatalogError
 from stormfusion.losses import WeightedSum
-from stormfusion.training.device import channels_last
+from stormfusion.training.fabric import channels_last
 from stormfusion.training.plan import Plan, Progress, Store, rate, time_share
 from stormfusion.training.step import FIRST, Change, Stepper, change_at
 
@@ -115,7 +115,11 @@ def train(  # noqa: PLR0915  # the loop is whole on purpose
                 "learning_rate": optimizer.param_groups[0]["lr"],
                 "windows": len(losses) * own * fabric.world_size,
                 "micro_batch": at.micro_batch,
-                **{f"weight_{name}": w for name, w in at.weights.items()},
+                # not a number where there was nothing to measure it on
+                **{
+                    f"weight_{name}": at.weights.get(name, math.nan)
+                    for name in stepper.loss.unbalanced
+                },
             }
             if math.isnan(row["loss"]):
                 raise CatalogError(

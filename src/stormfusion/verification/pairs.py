@@ -8,7 +8,7 @@ import numpy.typing as npt
 import xarray as xr
 
 from stormfusion.errors import GridMismatchError
-from stormfusion.units import conversion
+from stormfusion.units import VARIABLES, as_ours, conversion
 
 Thresholds: TypeAlias = float | Sequence[float] | npt.NDArray[Any] | xr.DataArray
 Dims: TypeAlias = str | Iterable[str] | None
@@ -47,11 +47,7 @@ def pair(
     stormfusion.errors.GridMismatchError: forecast and observed lie at other places ...
     """
     for name, array in (("forecast", forecast), ("observed", observed)):
-        if not isinstance(array, xr.DataArray):
-            raise TypeError(
-                f"{name} is a {type(array).__name__}, not a DataArray; pass one "
-                "variable with named dimensions, such as dataset['vil']"
-            )
+        _check_array(array, name)
     if "member" in forecast.dims and not members:
         raise ValueError(
             "forecast has a dimension 'member', but this score is of one forecast; "
@@ -76,6 +72,14 @@ def pair(
         for array in (forecast.transpose(*order), observed)
     ]
     return bare[0].assign_coords(labels), bare[1].assign_coords(labels)
+
+
+def _check_array(array: Any, name: str = "this") -> None:
+    if not isinstance(array, xr.DataArray):
+        raise TypeError(
+            f"{name} is a {type(array).__name__}, not a DataArray; pass one variable "
+            "with named dimensions, such as dataset['vil']"
+        )
 
 
 def _check_units(forecast: xr.DataArray, observed: xr.DataArray) -> None:
@@ -109,6 +113,26 @@ def _check_places(forecast: xr.DataArray, observed: xr.DataArray, dim: str) -> N
             f"and {o[0]} to {o[-1]}, {f.size} points each); bring one to the grid of "
             "the other, such as with .sel, .sortby or .interp_like"
         )
+
+
+def in_ours(variable: str, *arrays: xr.DataArray) -> list[xr.DataArray]:
+    """
+    Arrays in the units of a variable of the house, its impossible values missing.
+
+    One without units is taken to be in those of the first that has some, or in ours.
+
+    Examples
+    --------
+    >>> rain = xr.DataArray([1.0, -9.0], dims="x", attrs={"units": "cm h-1"})
+    >>> [array.values for array in in_ours("rain_rate", rain, rain.drop_attrs())]
+    [array([10., nan]), array([10., nan])]
+    """
+    for array in arrays:
+        _check_array(array)
+    given = [array.attrs["units"] for array in arrays if "units" in array.attrs]
+    told = {"units": [*given, VARIABLES[variable].units][0]}
+    known = [array.assign_attrs(told | array.attrs) for array in arrays]
+    return [as_ours(array, variable) for array in known]
 
 
 def summed(observed: xr.DataArray, over: Dims) -> list[str]:

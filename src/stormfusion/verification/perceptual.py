@@ -13,7 +13,7 @@ from stormfusion.data.scaling import scaling_for
 from stormfusion.losses import LPIPS, Loss, Perceptual
 from stormfusion.nn import RadarEncoder
 from stormfusion.units import VARIABLES
-from stormfusion.verification.pairs import Dims, described, pair, ratio, summed
+from stormfusion.verification.pairs import Dims, described, in_ours, pair, ratio, summed
 
 Bare = npt.NDArray[Any]
 
@@ -64,12 +64,13 @@ def distance_sums(
     >>> sums.mse_sum.item(), sums.mse_pixels.item()
     (1.25, 2.0)
     """
-    name = observed.name if variable is None else variable
+    name = getattr(observed, "name", None) if variable is None else variable
     if name not in VARIABLES:
         raise ValueError(
             f"variable is {name!r}, wanted one of {', '.join(VARIABLES)}; name it with "
             "variable=, or with observed.rename"
         )
+    forecast, observed = in_ours(str(name), forecast, observed)
     forecast, observed = pair(forecast, observed, members=True)
     if not {"y", "x"} <= set(observed.dims):
         raise ValueError(

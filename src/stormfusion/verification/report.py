@@ -15,6 +15,7 @@ from stormfusion.verification.counts import categorical_scores, contingency
 from stormfusion.verification.pairs import (
     checked_thresholds,
     described,
+    in_ours,
     merge,
     pair,
     ratio,
@@ -107,6 +108,9 @@ class Tally:
             usual = Perceptual()
             distances = (usual,) if usual.beware(variable) is None else ()
         self.distances = checked_distances(distances)
+        for loss in self.distances:
+            if (why := loss.beware(variable)) is not None:
+                raise ValueError(f"distances hold {loss.name!r}: {why}")
         self.state: xr.Dataset | None = None
         self._ensembles: set[str] = set()
 
@@ -139,8 +143,11 @@ class Tally:
         """
         ensembles = {} if ensembles is None else ensembles
         self._check(forecasts, ensembles)
-        if "units" not in observed.attrs and self.variable in VARIABLES:
-            observed = observed.assign_attrs(units=VARIABLES[self.variable].units)
+        if self.variable in VARIABLES:
+            both = (*forecasts.values(), *ensembles.values())
+            observed, *ours = in_ours(self.variable, observed, *both)
+            forecasts = dict(zip(forecasts, ours, strict=False))
+            ensembles = dict(zip(ensembles, ours[len(forecasts) :], strict=True))
         given = {
             name: pair(forecast, observed, members=True)[0]
             for name, forecast in forecasts.items()

@@ -11,8 +11,8 @@ import xarray as xr
 
 from stormfusion.data.scaling import SCALINGS, scaling_for
 from stormfusion.grids import Grid
-from stormfusion.units import VARIABLES, convert
-from stormfusion.verification.pairs import Dims, described, pair, ratio, summed
+from stormfusion.units import VARIABLES
+from stormfusion.verification.pairs import Dims, described, in_ours, pair, ratio, summed
 
 WAVELENGTHS: tuple[float, ...] = tuple(2.0 ** (i / 2) for i in range(19))
 """Edges of the classes of wavelength [km]: 1, 1.41, 2, 2.83, 4, ..., 512."""
@@ -74,6 +74,9 @@ def power_sums(
     >>> sums.power_observed.idxmax().round(2).item()  # of the class from 2.83 to 4
     3.36
     """
+    name = str(getattr(observed, "name", None) if variable is None else variable)
+    if name in VARIABLES:
+        forecast, observed = in_ours(name, forecast, observed)
     f, o = pair(forecast, observed, members=True)
     if not {"y", "x"} <= set(o.dims):
         raise ValueError(
@@ -83,12 +86,9 @@ def power_sums(
     spacing, where = _spacing(o)
     others = set(summed(o, over)) - {"y", "x"}
     units = o.attrs.get("units", f.attrs.get("units"))
-    name = str(observed.name if variable is None else variable)
     numbers: Callable[[Bare], Bare] = np.asarray
     if variable is not None or name in SCALINGS:
         numbers = scaling_for(name).normalize
-        if units is not None and name in VARIABLES:
-            f, o = (convert(array, units, VARIABLES[name].units) for array in (f, o))
         of, units = f"the network numbers of {name}", None
     else:
         of = "the values as they are"
@@ -195,7 +195,8 @@ def spectrum_ratio(
     Returns
     -------
     DataArray
-        Best 1, below 1 too smooth, above 1 too rough; NaN where there is no power.
+        Best 1, below 1 too smooth, above 1 too rough; NaN where there is no power
+        at all, infinite where only the forecast has some.
 
     Raises
     ------

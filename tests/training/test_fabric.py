@@ -10,14 +10,8 @@ import torch
 
 from stormfusion import Catalog, Nowcaster
 from stormfusion.nn import UNet
-from stormfusion.training import device as devices
-from stormfusion.training.device import (
-    best_device,
-    channels_last,
-    checked_device,
-    computes_bfloat16,
-    make_fabric,
-)
+from stormfusion.training import fabric
+from stormfusion.training.fabric import channels_last, computes_bfloat16, make_fabric
 
 KINDS = ["cpu", "cuda", "mps"]
 
@@ -48,20 +42,6 @@ def test_fit_and_predict_on_every_device(kind: str, tmp_path: Path) -> None:
     assert members.notnull().all()
 
 
-def test_the_best_device_is_there() -> None:
-    assert checked_device("auto") == best_device()
-    assert present(best_device())
-    assert checked_device("cpu") == checked_device(torch.device("cpu")) == "cpu"
-
-
-@pytest.mark.parametrize("name", ["gpu", "", "cuda:99", "meta", 3.5, None])
-def test_a_device_that_is_not_there(name) -> None:
-    with pytest.raises(ValueError, match=r"is not on this machine, which has cpu"):
-        checked_device(name)
-    with pytest.raises(ValueError, match=r"name one of them, or 'auto'"):
-        Nowcaster("persistence", device=name)
-
-
 def test_half_precision_only_where_it_is_faster(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -77,7 +57,7 @@ def test_half_precision_only_where_it_is_faster(
                 ticks += [ticks[-1], ticks[-1] + lap]
         clock = iter(ticks[1:])
         with monkeypatch.context() as patch:
-            patch.setattr(devices.time, "perf_counter", lambda c=clock: next(c))
+            patch.setattr(fabric.time, "perf_counter", lambda c=clock: next(c))
             assert computes_bfloat16("cpu") is expected
     computes_bfloat16.cache_clear()
 
