@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import xarray as xr
-from skill import GAP, KEPT, SEQUENCES, catalog, machine, rain_rate
+from skill import SEQUENCES, fold, machine
 
 from stormfusion import Nowcaster
 
@@ -57,21 +57,9 @@ def run(
     settings: argparse.Namespace, recipe: str, test: str, seed: int, path: Path
 ) -> None:
     """Train one network and keep its scores."""
-    folder = Path(settings.data)
-    train, validation = [], []
-    for name in SEQUENCES:
-        if name != test:
-            rain = rain_rate(folder / f"{name}.nc")
-            train.append(rain.isel(y=slice(None, -KEPT - GAP)))
-            validation.append(rain.isel(y=slice(-KEPT, None)))
+    train, validation, tested = fold(Path(settings.data), test)
     nowcaster = Nowcaster(recipe, seed=seed)
-    nowcaster.fit(
-        catalog(train),
-        validation=catalog(validation),
-        epochs=settings.epochs,
-        batch_size=4,
-    )
-    tested = catalog([rain_rate(folder / f"{test}.nc")])
+    nowcaster.fit(train, validation=validation, epochs=settings.epochs, batch_size=4)
     scores = nowcaster.evaluate(
         tested, thresholds=THRESHOLDS, scales=(1, 9), members=settings.members
     )
@@ -158,7 +146,10 @@ def changes(runs: dict, recipes: list[str]) -> list[str]:
                 ]
                 for key in keys
             ]
-            ours, theirs = np.nanmean(np.array(pairs), axis=2).T
+            both = np.array(pairs)
+            # a lead that only one of the two has a score at would favour one
+            both[np.isnan(both).any(1, keepdims=True).repeat(2, axis=1)] = np.nan
+            ours, theirs = np.nanmean(both, axis=2).T
             if name == "spectrum_ratio":
                 ours, theirs = 1 - ours, 1 - theirs
             cells.append(interval(ours, theirs))

@@ -110,22 +110,16 @@ def main() -> None:
     folder = Path(settings.data)
     print(about(settings))
     for test in settings.test:
-        train, validation = [], []
-        for name in SEQUENCES:
-            if name != test:
-                rain = rain_rate(folder / f"{name}.nc")
-                train.append(rain.isel(y=slice(None, -KEPT - GAP)))
-                validation.append(rain.isel(y=slice(-KEPT, None)))
+        train, validation, tested = fold(folder, test)
         nowcaster = Nowcaster(
             NETWORKS[settings.network](), loss=LOSSES[settings.loss], seed=settings.seed
         )
         nowcaster.fit(
-            catalog(train),
-            validation=catalog(validation),
+            train,
+            validation=validation,
             time_limit=60 * settings.minutes,
             batch_size=4,
         )
-        tested = catalog([rain_rate(folder / f"{test}.nc")])
         scores = nowcaster.evaluate(
             tested, thresholds=THRESHOLDS, scales=SCALES, members=settings.members
         )
@@ -138,6 +132,18 @@ def main() -> None:
             compat="override",
         )
         print(table(test, nowcaster, scores), flush=True)
+
+
+def fold(folder: Path, test: str) -> tuple[Catalog, Catalog, Catalog]:
+    """What to train on, to validate on and to test on, one sequence held out."""
+    train, validation = [], []
+    for name in SEQUENCES:
+        if name != test:
+            rain = rain_rate(folder / f"{name}.nc")
+            train.append(rain.isel(y=slice(None, -KEPT - GAP)))
+            validation.append(rain.isel(y=slice(-KEPT, None)))
+    tested = rain_rate(folder / f"{test}.nc")
+    return catalog(train), catalog(validation), catalog([tested])
 
 
 def rain_rate(path: Path) -> xr.Dataset:

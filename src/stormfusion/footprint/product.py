@@ -74,6 +74,9 @@ class Footprint:
         """
         Score the probabilities against what came.
 
+        How sharp a forecast looks is asked of maps, not of probabilities: for the
+        perceptual distance see `Nowcaster.evaluate` and `Ensemble.verify`.
+
         Parameters
         ----------
         observed

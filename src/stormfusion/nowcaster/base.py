@@ -64,7 +64,13 @@ class Estimator:
 
     @property
     def log(self) -> pd.DataFrame:
-        """The training curves, a row for each epoch."""
+        """
+        The training curves, a row for each epoch.
+
+        Of every balanced term there is the effective weight, such as
+        `weight_perceptual`; NaN where nothing could be measured, as on dry maps. A
+        weight that was written stands in the name instead.
+        """
         return self._checked().log.copy()
 
     @property

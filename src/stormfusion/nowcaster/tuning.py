@@ -124,7 +124,7 @@ class Sweep:
         """Train and score every weight, and choose one."""
         base = self._base()
         task = self.nowcaster._infer(list(catalog))
-        learned, held, _ = validation_split(catalog, validation, task)
+        learned, held, validated = validation_split(catalog, validation, task)
         if held is None:
             raise CatalogError(
                 f"a catalog of {len(catalog)} event(s) leaves none to score on, wanted "
@@ -147,7 +147,9 @@ class Sweep:
         joined = xr.concat(
             found, "weight", join="outer", coords="minimal", compat="override"
         )
-        return self._labelled(joined, tried, base, cost)
+        return self._labelled(joined, tried, base, cost).assign_attrs(
+            validated=validated
+        )
 
     def _check(self, task: Task, learned: Catalog, held: Catalog) -> None:
         """Refuse what would fail after the first training."""
