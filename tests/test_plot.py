@@ -658,6 +658,34 @@ def test_training_scales_and_gaps():
             plot.training(log)
 
 
+def test_training_draws_balanced_weights_where_they_are_known():
+    steady = {"weight_perceptual": [np.nan, 0.2, 0.3, 0.25]}
+    figure = plot.training(log_of(**steady))
+    _, below, low = figure.axes
+    (curve, best) = low.lines
+    np.testing.assert_array_equal(curve.get_xdata(), [2, 3, 4])
+    np.testing.assert_array_equal(curve.get_ydata(), [0.2, 0.3, 0.25])
+    assert best.get_xdata()[0] == 3
+    assert (low.get_ylabel(), low.get_yscale()) == ("balanced weight", "linear")
+    assert (low.get_xlabel(), below.get_xlabel()) == ("epoch", "")
+    assert low.get_position().height < below.get_position().height
+    wide = plot.training(log_of(**steady, weight_spectrum=0.002))
+    low = wide.axes[2]
+    assert low.get_yscale() == "log"
+    assert [text.get_text() for text in low.get_legend().get_texts()] == [
+        "perceptual",
+        "spectrum",
+    ]
+
+
+def test_training_has_no_panel_for_weights_that_are_not_known():
+    for log in (log_of(), log_of(weight_perceptual=np.nan)):
+        figure = plot.training(log)
+        assert len(figure.axes) == 2
+        assert figure.axes[1].get_xlabel() == "epoch"
+        assert figure.get_figheight() == pytest.approx(5.4)
+
+
 @pytest.fixture
 def bins():
     p = np.linspace(0.05, 0.95, 10)

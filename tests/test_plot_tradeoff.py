@@ -1,3 +1,4 @@
+import itertools
 import pickle
 import subprocess
 import sys
@@ -8,7 +9,7 @@ import pytest
 import xarray as xr
 
 from stormfusion import plot
-from stormfusion.plot.points import weight_words
+from stormfusion.plot.points import lead_words, weight_words
 
 LEADS = np.array([10, 20, 30], dtype="timedelta64[m]").astype("timedelta64[ns]")
 FADE = np.array([1.0, 0.8, 0.6])
@@ -136,9 +137,28 @@ def test_what_costs_too_much_is_shaded(sweep):
 
 
 def test_the_limit_and_the_points_are_both_in_sight(sweep):
-    near = sweep.isel(weight=[0, 1])
-    low, high = plot.tradeoff(near, threshold=3.5).axes[0].get_ylim()
+    # the lowest point costs 4 %, the limit is at 5 %
+    near = sweep.isel(weight=[0, 1]).copy(deep=True)
+    near["csi"][1] *= 0.48 / 0.49
+    ax = plot.tradeoff(near, threshold=3.5).axes[0]
+    low, high = ax.get_ylim()
     assert low < 0.95 * 0.4 < 0.4 < high
+    assert words(ax) == ["0", "0.03"]
+    level = sweep.isel(weight=[0])  # whose own room reaches beyond the limit
+    assert plot.tradeoff(level, threshold=3.5).axes[0].patches
+
+
+def test_a_limit_far_below_is_told_and_squeezes_no_points(sweep):
+    near = sweep.isel(weight=[0, 1])
+    figure = plot.tradeoff(near, threshold=3.5)
+    ax = figure.axes[0]
+    low, high = ax.get_ylim()
+    values = line(ax, "weight of").get_ydata()
+    assert np.ptp(values) > 0.5 * (high - low)
+    assert not ax.patches
+    assert words(ax) == ["5 % below weight 0: 0.38 ↓", "0", "0.03"]
+    assert not any("below" in name for name in names(figure))
+    assert ax.texts[0].xy == (0, 0)  # where the arrow points from
 
 
 @pytest.mark.parametrize(
@@ -315,10 +335,6 @@ def test_points_without_a_value_are_left_out(sweep):
     ax = plot.tradeoff(sweep.where(sweep.weight != 0.03)).axes[0]
     assert len(line(ax, "weight").get_xdata()) == 2
     assert words(ax) == ["0", "0.3"]
-    missing = sweep.where((sweep.threshold < 12) | (sweep.weight < 0))
-    missing["perceptual"] = sweep["perceptual"]
-    ax = plot.tradeoff(missing).axes[1]
-    assert words(ax) == ["no csi and perceptual defined"]
     for empty in (sweep * np.nan, sweep * np.inf):
         assert words(plot.tradeoff(empty, threshold=12).axes[0])[0].startswith("no csi")
 
@@ -328,12 +344,164 @@ def test_all_points_are_means_over_the_same_leads(evaluated):
     holes = evaluated.where(~last | (evaluated.threshold < 12))
     holes["perceptual"] = evaluated["perceptual"]
     left, right = plot.tradeoff(holes).axes
-    assert left.get_title(loc="left") == "≥ 3.5 kg m-2"
-    assert right.get_title(loc="left") == "≥ 12 kg m-2, mean over 2 of 3 leads"
+    assert left.get_title(loc="left") == "≥ 3.5 kg m-2, leads 10 to 30 min"
+    assert right.get_title(loc="left") == "≥ 12 kg m-2, leads 10 to 20 min"
+    for ax in (left, right):
+        assert ax.get_xlabel().endswith("\nmean over the leads named above")
+    alone = plot.tradeoff(holes, threshold=12).axes[0]
+    assert alone.get_title(loc="left") == "≥ 12 kg m-2"
+    assert alone.get_xlabel().endswith("\nmean over leads 10 to 20 min")
     whole = evaluated.isel(lead=[0, 1], threshold=1).mean("lead")
     for name, place in drawn(right).items():
         one = whole.sel(forecast=name)
         assert place == pytest.approx((float(one.perceptual), float(one.csi)))
+
+
+@pytest.mark.parametrize(
+    ("used", "expected"),
+    [
+        ([], ""),
+        ([20], "lead 20 min"),
+        ([10, 15, 20], "leads 10 to 20 min"),
+        ([5, 15, 60], "leads 5, 15 and 60 min"),
+        ([5, 15, 20, 25, 60], "5 leads from 5 to 60 min"),
+    ],
+)
+def test_leads_are_named_that_are_used(used, expected):
+    assert lead_words(np.array(used, float), np.arange(5.0, 61, 5)) == expected
+
+
+def test_one_lead_is_no_mean(evaluated):
+    first = evaluated.where((evaluated.lead == LEADS[0]) | (evaluated.threshold < 12))
+    first["perceptual"] = evaluated["perceptual"]
+    ax = plot.tradeoff(first, threshold=12).axes[0]
+    assert ax.get_xlabel() == "perceptual distance (sharper →)\nlead 10 min"
+
+
+@pytest.fixture
+def unreached(sweep):
+    """A sweep in which nothing ever reaches 12 kg m-2."""
+    return sweep.assign(csi=sweep.csi.where(sweep.threshold < 12))
+
+
+def test_a_threshold_never_reached_has_no_panel(unreached, evaluated):
+    figure = plot.tradeoff(unreached)
+    assert [ax.get_title(loc="left") for ax in figure.axes] == ["≥ 3.5 kg m-2"]
+    assert figure.legends[0].get_title().get_text() == "never reached: ≥ 12 kg m-2"
+    assert not figure.get_supxlabel()  # which would lie under the legend
+    bare = evaluated.assign(csi=evaluated.csi.where(evaluated.threshold < 12))
+    figure = plot.tradeoff(bare)
+    assert len(figure.axes) == 1
+    assert figure.get_supxlabel() == "never reached: ≥ 12 kg m-2"
+    many = bare.isel(forecast=[0] * 16).assign_coords(forecast=[*map(str, range(16))])
+    figure = plot.tradeoff(many)
+    assert figure.legends[0].get_title().get_text() == "never reached: ≥ 12 kg m-2"
+    assert not figure.get_supxlabel()
+
+
+def test_where_no_threshold_is_reached_one_panel_says_so(sweep):
+    figure = plot.tradeoff(sweep.assign(csi=sweep.csi * np.nan))
+    (ax,) = figure.axes
+    assert words(ax) == ["no csi and perceptual defined"]
+    assert not ax.get_title(loc="left")
+    assert figure.get_supxlabel() == "never reached: ≥ 3.5 kg m-2, ≥ 12 kg m-2"
+
+
+def test_what_is_undefined_for_another_reason_is_not_called_unreached(evaluated):
+    blind = evaluated.assign(perceptual=evaluated.perceptual * np.nan)
+    said = plot.tradeoff(blind).get_supxlabel().replace("\n", " ")
+    assert said == "no csi and perceptual defined: ≥ 3.5 kg m-2, ≥ 12 kg m-2"
+    score = evaluated.rename(csi="pod").where(evaluated.threshold < 12)
+    score["perceptual"] = evaluated["perceptual"]
+    said = plot.tradeoff(score, skill="pod").get_supxlabel()
+    assert said == "no pod and perceptual defined: ≥ 12 kg m-2"
+
+
+# --- what is close together
+
+
+def x_labels(figure, ax):
+    """Boxes and texts of the labels in sight along the x axis."""
+    figure.draw_without_rendering()
+    low, high = sorted(ax.get_xlim())
+    ticks = zip(ax.get_xticks(), ax.get_xticklabels(), strict=True)
+    seen = [label for place, label in ticks if low <= place <= high]
+    return [label.get_window_extent() for label in seen], [t.get_text() for t in seen]
+
+
+@pytest.mark.parametrize("skew", [0.0, 1e-9, 3e-4, 0.3, 4e5])
+def test_ticks_are_apart_and_written_in_full(skew):
+    distance = 0.4712 + skew * np.array([0.0, 1 / 3, 1.0])
+    dataset = table("weight", [0, 0.03, 0.3], [0.5, 0.5 - 1e-4, 0.5 - 2e-4], distance)
+    dataset["perceptual"] = dataset["perceptual"] * FADE  # the same at all leads
+    for shown in ([3.5], [3.5, 12.0]):
+        figure = plot.tradeoff(dataset, threshold=shown)
+        for ax in figure.axes:
+            boxes, texts = x_labels(figure, ax)
+            assert len(set(texts)) == len(texts) > 1
+            left = sorted(boxes, key=lambda box: box.x0)
+            assert all(a.x1 + 4 < b.x0 for a, b in itertools.pairwise(left))
+            for axis in (ax.xaxis, ax.yaxis):
+                assert not axis.get_offset_text().get_text()
+                ticks = [label.get_text() for label in axis.get_ticklabels()]
+                assert not any(
+                    "e" in tick or "\N{MULTIPLICATION SIGN}" in tick for tick in ticks
+                )
+
+
+@pytest.mark.parametrize(
+    "power", [[0.7, 0.75, 1.0], [0.7, 0.99, 1.02], [1.3, 1.2, 1.01], [0.9, 0.98, 1.0]]
+)
+@pytest.mark.parametrize("group", ["weight", "forecast"])
+def test_the_observed_is_named_off_frame_and_points(power, group):
+    names = [0.0, 0.03, 0.3] if group == "weight" else ["unet", "persistence", "c"]
+    dataset = table(group, names, [0.5, 0.49, 0.3], [0.8, 0.5, 0.3])
+    dataset["spectrum_ratio"] = ((group, "lead"), np.array(power)[:, None].repeat(3, 1))
+    dataset.attrs = {"chosen_weight": 0.03, "cost": 0.05}
+    figure = plot.tradeoff(dataset, sharpness="spectrum_ratio")
+    figure.draw_without_rendering()
+    for ax in figure.axes:
+        said = next(text for text in ax.texts if text.get_text() == "observed")
+        box, frame = said.get_window_extent(), ax.get_window_extent()
+        assert frame.x0 < box.x0 < box.x1 < frame.x1
+        assert frame.y0 < box.y0 < box.y1 < frame.y1
+        line = ax.transData.transform((1.0, 0.4))[0]
+        assert not box.x0 < line < box.x1
+        others = [text for text in ax.texts if text is not said]
+        assert not any(box.overlaps(text.get_window_extent()) for text in others)
+        at = dataset.sel(threshold=3.5 if ax is figure.axes[0] else 12.0).mean("lead")
+        places = ax.transData.transform(np.stack([power, at.csi], axis=1))
+        assert not any(box.padded(4).contains(*place) for place in places)
+
+
+def test_points_that_coincide_share_a_label_and_are_all_seen(evaluated):
+    near = evaluated.copy(deep=True)
+    near["csi"][0] *= 1.0001
+    runs = {"first": evaluated, "second": near, "third": evaluated}
+    for ax in plot.tradeoff(runs).axes:
+        assert words(ax) == ["first, second, third", "persistence"]
+        sizes = [line(ax, name).get_markersize() for name in runs]
+        assert sizes == sorted(sizes, reverse=True)
+        assert min(-np.diff(sizes)) >= 3
+        assert min(sizes) == line(ax, "persistence").get_markersize()
+
+
+def test_many_that_coincide_are_all_seen_beside_their_legend(evaluated):
+    figure = plot.tradeoff({f"run {index}": evaluated for index in range(14)})
+    assert len(names(figure)) == 15
+    sizes = [line(figure.axes[0], f"run {index}").get_markersize() for index in (0, 1)]
+    assert sizes[0] > sizes[1]
+
+
+def test_a_legend_shows_all_marks_of_one_size(evaluated):
+    long = {f"unet+crps+0.0{index}*perceptual": evaluated for index in range(1, 10)}
+    handles = plot.tradeoff(long).legends[0].legend_handles
+    assert {handle.get_markersize() for handle in handles} == {8.0}
+
+
+def test_weights_that_coincide_share_a_label():
+    dataset = table("weight", [0, 0.03, 0.1, 0.3], [0.5, 0.49, 0.49, 0.3], [4, 3, 3, 2])
+    assert words(plot.tradeoff(dataset).axes[0]) == ["0", "0.03, 0.1", "0.3"]
 
 
 # --- bad input

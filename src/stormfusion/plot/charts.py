@@ -1,6 +1,7 @@
 """Curves: how training went, and how skill fades with lead time."""
 
 import os
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,16 +23,16 @@ def training(
     path: str | os.PathLike[str] | None = None,
 ) -> "Figure":
     """
-    Draw the loss and the CSI of each epoch.
+    Draw the loss and the CSI of each epoch, and the weights of balanced terms.
 
-    The epoch with the lowest validation loss is marked in both panels.
+    The epoch with the lowest validation loss is marked in all panels.
 
     Parameters
     ----------
     log
         One row for each epoch, such as `Nowcaster.log`: columns `epoch` and `loss`,
-        and, where known, `validation_loss`, `csi` and `seconds`. Missing entries are
-        passed over.
+        and, where known, `validation_loss`, `csi`, `seconds`, and `weight_<term>`, the
+        balanced weight of a shaping term. Missing entries are passed over.
     title
         A title. If none is given, the number of epochs and the time they took.
     path
@@ -40,7 +41,9 @@ def training(
     Returns
     -------
     Figure
-        The figure, loss above and CSI below.
+        The figure, loss above and CSI below; under them, a low panel of balanced
+        weights, one line for each term, if the log holds any. Values that span more
+        than a factor of 20 stand on a logarithmic axis.
 
     Examples
     --------
@@ -60,27 +63,34 @@ def training(
             f"the log lacks {', '.join(lacking) or 'rows'}; give the log of a fitted "
             "nowcaster, with the columns epoch and loss"
         )
-    figure = canvas.blank(7.4, 5.4)
-    above, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 2))
+    weighed = [
+        str(name)
+        for name in log.columns
+        if str(name).startswith("weight_") and log[name].notna().any()
+    ]
+    heights = (3.0, 2.0, 1.6) if weighed else (3.0, 2.0)
+    figure = canvas.blank(7.4, 0.4 + sum(heights))
+    axes = figure.subplots(len(heights), 1, sharex=True, height_ratios=heights)
+    above, below = axes[:2]
     names = {"loss": "training", "validation_loss": "validation"}
     losses = [
         _curve(above, log, name, color=LINES[i], label=label)
         for i, (name, label) in enumerate(names.items())
     ]
     csi = _curve(below, log, "csi", color=LINES[2], label="CSI")
-    values = np.concatenate(losses)
-    if values.size and values.min() > 0 and values.max() > 20 * values.min():
-        above.set_yscale("log")
-    if not values.size:
+    _scale(above, losses)
+    if not sum(map(len, losses)):
         canvas.note(above, "no loss recorded")
     if not csi.size:
         canvas.note(below, "no CSI recorded")
-    for ax, label in ((above, "loss"), (below, "CSI")):
+    if weighed:
+        _weights(axes[2], log, weighed)
+    for ax, label in zip(axes, ("loss", "CSI", "balanced weight"), strict=False):
         ax.set_ylabel(label)
         canvas.style(ax, grid=True)
-    below.set_xlabel("epoch")
+    axes[-1].set_xlabel("epoch")
     below.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
-    _mark_best(above, below, log)
+    _mark_best(axes, log)
     if above.get_legend_handles_labels()[0]:
         above.legend(frameon=False, fontsize=9, labelcolor=canvas.INK)
     canvas.headline(figure, _effort(log) if title is None else title)
@@ -181,7 +191,32 @@ def _curve(
     return rows[name].to_numpy(dtype=float)
 
 
-def _mark_best(above: "Axes", below: "Axes", log: pd.DataFrame) -> None:
+def _weights(ax: "Axes", log: pd.DataFrame, names: list[str]) -> None:
+    """Draw the balanced weight of each term; the legend stands above the lines."""
+    drawn = []
+    for place, name in enumerate(names, start=3):
+        color, label = LINES[place % len(LINES)], name.removeprefix("weight_")
+        drawn.append(_curve(ax, log, name, color=color, label=label))
+    _scale(ax, drawn)
+    ax.legend(
+        frameon=False,
+        fontsize=9,
+        labelcolor=canvas.INK,
+        loc="lower right",
+        bbox_to_anchor=(1.0, 1.0),
+        borderaxespad=0.0,
+        ncols=3,
+    )
+
+
+def _scale(ax: "Axes", curves: "list[np.ndarray[Any, np.dtype[np.float64]]]") -> None:
+    """Give values that span more than a factor of 20 a logarithmic axis."""
+    values = np.concatenate(curves)
+    if values.size and values.min() > 0 and values.max() > 20 * values.min():
+        ax.set_yscale("log")
+
+
+def _mark_best(axes: "Iterable[Axes]", log: pd.DataFrame) -> None:
     if "validation_loss" not in log.columns:
         return
     rows = log[["epoch", "validation_loss"]].astype(float).dropna()
@@ -193,8 +228,8 @@ def _mark_best(above: "Axes", below: "Axes", log: pd.DataFrame) -> None:
         "linewidth": 1.0,
         "linestyle": (0, (1, 2)),
     }
-    above.axvline(best["epoch"], label=f"best, epoch {best['epoch']:g}", **dots)
-    below.axvline(best["epoch"], **dots)
+    for ax in axes:
+        ax.axvline(best["epoch"], label=f"best, epoch {best['epoch']:g}", **dots)
 
 
 def _effort(log: pd.DataFrame) -> str:

@@ -1,13 +1,15 @@
 """What a trade-off is drawn from: skill and sharpness of each point."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 
 from stormfusion.plot import canvas, coords, series
+
+Floats: TypeAlias = np.ndarray[Any, np.dtype[np.float64]]
 
 HIGH = ("csi", "pod", "success_ratio", "hss", "ets", "pss", "fss", "correlation")
 """Scores that are better the higher they are."""
@@ -49,6 +51,42 @@ def gathered(
         return _joined(runs)
     whole = _scores(dataset, skill, sharpness, role="the dataset")
     return _chosen(whole, threshold=threshold, lead=lead, role="the dataset")
+
+
+def placed(some: xr.Dataset) -> tuple[Floats, Floats]:
+    """
+    Give rows of sharpness and skill, NaN where undefined, and the leads [min] used.
+
+    A point is the mean over the leads at which all points are defined that are defined
+    anywhere: a lead that only some have would favour or harm them.
+    """
+    order = [dim for dim in ("point", "lead") if dim in some.dims]
+    both = [some[key].transpose(*order).values for key in ("sharpness", "skill")]
+    known = np.isfinite(both[0]) & np.isfinite(both[1])
+    leads = np.empty(0)
+    if "lead" in some.dims:
+        alive = known.any(axis=1)
+        used = known[alive].all(axis=0) & alive.any()
+        leads = coords.minutes(some["lead"])[used]
+        known = alive & used.any()
+        both = [
+            np.where(used, values, 0.0).sum(axis=1) / max(used.sum(), 1)
+            for values in both
+        ]
+    return np.where(known[:, None], np.stack(both, axis=1), np.nan), leads
+
+
+def lead_words(used: Floats, every: Floats) -> str:
+    """Name the leads used [min], of every lead there is."""
+    if used.size < 2:
+        return "".join(f"lead {value:g} min" for value in used)
+    low, high = used.min(), used.max()
+    if ((every >= low) & (every <= high)).sum() == used.size:
+        return f"leads {low:g} to {high:g} min"
+    if used.size > 4:
+        return f"{used.size} leads from {low:g} to {high:g} min"
+    *first, last = (f"{value:g}" for value in np.sort(used))
+    return f"leads {', '.join(first)} and {last} min"
 
 
 def _joined(runs: dict[str, xr.Dataset]) -> xr.Dataset:
