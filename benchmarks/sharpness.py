@@ -137,6 +137,8 @@ def changes(runs: dict, recipes: list[str]) -> list[str]:
             for name, test, seed in runs
             if name == recipe and ("unet", test, seed) in runs
         ]
+        if not keys:
+            continue
         cells = []
         for _, name, threshold in ROWS:
             pairs = [

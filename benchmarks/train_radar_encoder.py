@@ -153,14 +153,16 @@ def blurred(field: np.ndarray, mse: float) -> np.ndarray | None:
 
 
 def distances(encoder: RadarEncoder, one: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """Squared distance at each depth, and with the shares of the encoder."""
+    """Squared distance at each depth, and as a whole."""
     both = torch.from_numpy(np.stack([one, other])).float()
     with torch.no_grad():
         found = [
             float((features[0] - features[1]).square().mean() / 2)
             for features in encoder(both)
         ]
-    return np.array([*found, np.dot(found, encoder.shares)])
+        valid = torch.ones(1, 1, *one.shape, dtype=torch.bool)
+        total, pixels = encoder.distance(both[:1, None], both[1:, None], valid)
+    return np.array([*found, float(total / pixels)])
 
 
 if __name__ == "__main__":

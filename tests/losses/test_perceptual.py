@@ -91,8 +91,6 @@ def check_texture(fields) -> None:
         smooth = gaussian_filter(field, 3)
         smooth *= field.mean() / smooth.mean()
         assert smooth.mean() == pytest.approx(field.mean())
-        blank = distance(np.zeros_like(field), field)
-        assert distance(smooth, field) > 0.01 * blank
         # more is lost than by a step of a pixel, which keeps all texture
         moved = shift(field, (0, 1), order=0, mode="nearest")
         assert distance(smooth, field) > distance(moved, field)

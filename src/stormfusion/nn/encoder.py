@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from stormfusion import checkpoint
 from stormfusion.errors import WeightsError
 from stormfusion.nn.depths import SHARES, WIDTHS, checked_depths, checked_variables
+from stormfusion.nn.likeness import TEXTURE, TILE, in_place, in_texture
 from stormfusion.nn.pairs import PairSource
 from stormfusion.types import Future, Valid
 
@@ -49,7 +50,7 @@ class RadarEncoder(nn.Module):
     widths
         Channels of each depth.
     shares
-        How much each depth counts in `distance`; they add up to 1.
+        How much each depth counts in `distance`, place by place; they add up to 1.
     notes
         What is known of its training.
 
@@ -308,13 +309,10 @@ class RadarEncoder(nn.Module):
         r"""
         Sum the squared distance of the features of each frame, and its pixels.
 
-        $$\sum_d s_d \, 4^d \sum_{i} v_{d,i} \frac{1}{2 C_d} \sum_c
-        \big(\phi_{d,c,i}(\hat{X}) - \phi_{d,c,i}(X)\big)^2$$
-
-        over the depths $d$ with their shares $s_d$ and $C_d$ channels, and the places
-        $i$ of the features, of which a share $v_{d,i}$ of the pixels is valid. Divided
-        by the number of valid pixels, which is the second number, this is a mean: 0 for
-        equal maps, about 1 for two storms that have nothing to do with each other.
+        Half of it is that of the features place by place, half that of their texture,
+        see `losses.Perceptual` for the formula. Divided by the number of valid pixels,
+        which is the second number, this is a mean: 0 for equal maps, about 1 for two
+        storms that have nothing to do with each other.
 
         Parameters
         ----------
@@ -328,22 +326,33 @@ class RadarEncoder(nn.Module):
         tuple of Tensor
             Sums and pixels, each `(batch, lead)`.
         """
-        return self._compared(self._padded(forecast, observed, valid), changes=False)
+        forecast, observed, known = self._padded(forecast, observed, valid)
+        ours, theirs = self._both(forecast, observed)
+        place = in_place(ours, theirs, known, self.shares)
+        texture = in_texture(ours, theirs, known)
+        total = (1 - TEXTURE) * place + TEXTURE * texture
+        return total, known.sum((2, 3))
 
     def change_distance(
         self, forecast: Future, observed: Future, valid: Valid
     ) -> tuple[PerFrame, PerFrame]:
         """
-        The same of the changes of the features from one frame to the next.
+        The same of the changes of the features from one frame to the next, in place.
 
         A pixel counts where it is valid in both frames.
         """
-        return self._compared(self._padded(forecast, observed, valid), changes=True)
+        forecast, observed, known = self._padded(forecast, observed, valid)
+        known = known[:, 1:] * known[:, :-1]
+        if not known.numel():
+            return forecast[:, :0].sum((2, 3)), known.sum((2, 3))
+        ours, theirs = self._both(forecast, observed)
+        total = in_place(ours, theirs, known, self.shares, changes=True)
+        return total, known.sum((2, 3))
 
     def _padded(
         self, forecast: Future, observed: Future, valid: Valid
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Fields whose size is a multiple of the stride: more of nothing."""
+        """Fields whose size is a multiple of stride and tile: more of nothing."""
         height, width = valid.shape[-2:]
         if min(height, width) < self.field:
             raise ValueError(
@@ -351,34 +360,16 @@ class RadarEncoder(nn.Module):
                 f"but got a map of {height} x {width}; give larger maps, or leave "
                 "'perceptual' and 'temporal' out"
             )
-        room = (0, -width % self.stride, 0, -height % self.stride)
+        step = max(self.stride, TILE)  # both are powers of two
+        room = (0, -width % step, 0, -height % step)
         padded = [F.pad(field, room) for field in (forecast, observed, valid.float())]
         return padded[0], padded[1], padded[2]
 
-    def _compared(
-        self, fields: tuple[Tensor, Tensor, Tensor], *, changes: bool
-    ) -> tuple[PerFrame, PerFrame]:
-        forecast, observed, valid = fields
-        if changes and valid.shape[1] < 2:
-            return forecast[:, :0].sum((2, 3)), valid[:, :0].sum((2, 3))
-        ours = self._features(forecast)
+    def _both(
+        self, forecast: Tensor, observed: Tensor
+    ) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
+        """Features of forecast and observed; gradients flow to the forecast."""
+        ours: tuple[Tensor, ...] = self(forecast.flatten(0, 1))
         with torch.no_grad():
-            theirs = self._features(observed)
-        if changes:
-            valid = valid[:, 1:] * valid[:, :-1]
-        total = torch.zeros(valid.shape[:2], device=valid.device)
-        for depth, share in enumerate(self.shares):
-            if not share:
-                continue
-            apart = ours[depth] - theirs[depth]
-            apart = apart.reshape(*forecast.shape[:2], *apart.shape[1:])
-            if changes:
-                apart = apart.diff(dim=1)
-            squared = apart.square().mean(2)
-            known = F.avg_pool2d(valid, 2 ** (depth + 1))
-            total = total + share * 4 ** (depth + 1) / 2 * (squared * known).sum((2, 3))
-        return total, valid.sum((2, 3))
-
-    def _features(self, fields: Tensor) -> tuple[Tensor, ...]:
-        found: tuple[Tensor, ...] = self(fields.flatten(0, 1))
-        return found
+            theirs: tuple[Tensor, ...] = self(observed.flatten(0, 1))
+        return ours, theirs
