@@ -69,7 +69,7 @@ def main() -> None:
         level="lead",
     )
     print(f"\nScores on {int(scores.cases)} hindcasts of storms not learned from; ")
-    print(f"an event is {target} >= threshold [{units}]\n{frame}\n")
+    print(f"an event is {target} >= threshold [{units}]\n{frame.to_string()}\n")
     for words, name in (("CRPS", "crps"), ("perceptual distance", "perceptual")):
         score = scores[name].mean("lead")
         both = ", ".join(f"{s:.3f} of {s.forecast.values!s}" for s in score)
