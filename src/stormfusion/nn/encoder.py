@@ -295,13 +295,23 @@ class RadarEncoder(nn.Module):
 
     def forward(self, frames: Frames) -> tuple[Tensor, ...]:
         """Features of each depth, `(frame, channel, y, x)`, divided by their spread."""
-        hidden = frames[:, None]
-        found = []
-        for depth, layer in enumerate(self.depths):
-            hidden = F.silu(layer(hidden))
-            spread: Tensor = getattr(self, f"spread_{depth}")
-            found.append(hidden / spread[:, None, None])
-        return tuple(found)
+        found = zip(self._features(frames), self.spreads, strict=True)
+        return tuple(hidden / spread[:, None, None] for hidden, spread in found)
+
+    @property
+    def spreads(self) -> list[Tensor]:
+        """What the channels of each depth are divided by."""
+        return [getattr(self, f"spread_{depth}") for depth in range(len(self.widths))]
+
+    def _features(self, frames: Frames) -> list[Tensor]:
+        """Features that are not yet divided by their spread."""
+        found: list[Tensor] = []
+        for layer in self.depths:
+            assert isinstance(layer, nn.Conv2d)
+            folded = not (found or layer.weight.requires_grad)
+            hidden = found[-1] if found else frames[:, None]
+            found.append(F.silu(_folded(layer, hidden) if folded else layer(hidden)))
+        return found
 
     def distance(
         self, forecast: Future, observed: Future, valid: Valid
@@ -327,9 +337,9 @@ class RadarEncoder(nn.Module):
             Sums and pixels, each `(batch, lead)`.
         """
         forecast, observed, known = self._padded(forecast, observed, valid)
-        ours, theirs = self._both(forecast, observed)
-        place = in_place(ours, theirs, known, self.shares)
-        texture = in_texture(ours, theirs, known)
+        both = *self._both(forecast, observed), self.spreads
+        place = in_place(*both, known, self.shares)
+        texture = in_texture(*both, known)
         total = (1 - TEXTURE) * place + TEXTURE * texture
         return total, known.sum((2, 3))
 
@@ -345,8 +355,8 @@ class RadarEncoder(nn.Module):
         known = known[:, 1:] * known[:, :-1]
         if not known.numel():
             return forecast[:, :0].sum((2, 3)), known.sum((2, 3))
-        ours, theirs = self._both(forecast, observed)
-        total = in_place(ours, theirs, known, self.shares, changes=True)
+        both = *self._both(forecast, observed), self.spreads
+        total = in_place(*both, known, self.shares, changes=True)
         return total, known.sum((2, 3))
 
     def _padded(
@@ -367,9 +377,15 @@ class RadarEncoder(nn.Module):
 
     def _both(
         self, forecast: Tensor, observed: Tensor
-    ) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
+    ) -> tuple[list[Tensor], list[Tensor]]:
         """Features of forecast and observed; gradients flow to the forecast."""
-        ours: tuple[Tensor, ...] = self(forecast.flatten(0, 1))
+        ours = self._features(forecast.flatten(0, 1))
         with torch.no_grad():
-            theirs: tuple[Tensor, ...] = self(observed.flatten(0, 1))
+            theirs = self._features(observed.flatten(0, 1))
         return ours, theirs
+
+
+def _folded(layer: nn.Conv2d, frames: Tensor) -> Tensor:
+    """The same as a convolution of 2 x 2 on four channels: back in half the time."""
+    four = F.pixel_unshuffle(F.pad(frames, (1, 1, 1, 1)), 2)
+    return F.conv2d(four, F.pixel_unshuffle(layer.weight, 2), layer.bias)

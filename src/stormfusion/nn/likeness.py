@@ -21,6 +21,7 @@ FAINT = 0.1
 def in_place(
     ours: Sequence[Tensor],
     theirs: Sequence[Tensor],
+    spreads: Sequence[Tensor],
     valid: Tensor,
     shares: Sequence[float],
     *,
@@ -33,6 +34,8 @@ def in_place(
     ----------
     ours, theirs
         Features of each depth, `(frame, channel, y, x)`, of frames `(batch, lead)`.
+    spreads
+        What the channels of each depth are divided by.
     valid
         The share that is valid of each pixel, `(batch, lead, y, x)`; of pairs of
         frames, if `changes`.
@@ -50,8 +53,8 @@ def in_place(
     --------
     >>> features = [torch.ones(1, 8, 16, 16)]
     >>> zeros, valid = [0 * features[0]], torch.ones(1, 1, 32, 32)
-    >>> in_place(features, zeros, valid, [1.0]) / valid.sum()
-    tensor([[0.5000]])
+    >>> in_place(features, zeros, [torch.full((8,), 0.5)], valid, [1.0]) / valid.sum()
+    tensor([[2.]])
     """
     total = torch.zeros(valid.shape[:2], device=valid.device)
     frames = (valid.shape[0], valid.shape[1] + changes)
@@ -64,13 +67,17 @@ def in_place(
             apart = apart.diff(dim=1)
         size = 2 ** (depth + 1)
         known = F.avg_pool2d(valid, size)
-        squared = apart.square().mean(2) / 2
+        weight = 1 / (2 * len(spreads[depth]) * spreads[depth].square())
+        squared = torch.einsum("blcyx,c->blyx", apart.square(), weight)
         total = total + share * size**2 * (squared * known).sum((2, 3))
     return total
 
 
 def in_texture(
-    ours: Sequence[Tensor], theirs: Sequence[Tensor], valid: Tensor
+    ours: Sequence[Tensor],
+    theirs: Sequence[Tensor],
+    spreads: Sequence[Tensor],
+    valid: Tensor,
 ) -> Tensor:
     """
     Sum the squared distance of the amplitudes of features, tile by tile.
@@ -81,7 +88,7 @@ def in_texture(
 
     Parameters
     ----------
-    ours, theirs, valid
+    ours, theirs, spreads, valid
         As in `in_place`, of maps whose size is a multiple of `TILE`.
 
     Returns
@@ -94,7 +101,8 @@ def in_texture(
     >>> noise = torch.randn(1, 8, 16, 16, generator=torch.Generator().manual_seed(0))
     >>> valid = torch.ones(1, 1, 32, 32)
     >>> moved, gone = noise.roll(8, -1), 0 * noise
-    >>> near, far = (in_texture([n], [noise], valid) for n in (moved, gone))
+    >>> one = [torch.ones(8)]
+    >>> near, far = (in_texture([n], [noise], one, valid) for n in (moved, gone))
     >>> bool(10 * near < far)
     True
     """
@@ -103,18 +111,23 @@ def in_texture(
     for depth in range(depths):
         size = 2 ** (depth + 1)
         known = F.avg_pool2d(valid, size).flatten(0, 1)[:, None]
-        weight = F.avg_pool2d(known, TILE // size)
-        loud = [
-            _amplitude(features[depth], known, weight, TILE // size)
-            for features in (ours, theirs)
-        ]
+        weight = _summed(known, TILE // size)
+        whole = bool((known == 1).all())
+        loud = []
+        for features in (ours, theirs):
+            square = features[depth].square()
+            square = _summed(square if whole else square * known, TILE // size)
+            square = square / weight.clamp(min=1e-6)
+            square = square / spreads[depth].square()[:, None, None]
+            loud.append((square + FAINT**2).sqrt())
         squared = (loud[0] - loud[1]).square().mean(1, keepdim=True) / 2
         summed = (squared * weight).sum((1, 2, 3)).reshape(valid.shape[:2])
-        total = total + GAIN / depths * TILE**2 * summed
+        total = total + GAIN / depths * size**2 * summed
     return total
 
 
-def _amplitude(features: Tensor, known: Tensor, weight: Tensor, size: int) -> Tensor:
-    """Root mean square over what is known of each tile."""
-    square = F.avg_pool2d(features.square() * known, size) / weight.clamp(min=1e-6)
-    return (square + FAINT**2).sqrt()
+def _summed(values: Tensor, size: int) -> Tensor:
+    """Sums over tiles; along rows first, which is faster than a pooling."""
+    *front, height, width = values.shape
+    along = values.reshape(*front, height, width // size, size).sum(-1)
+    return along.reshape(*front, height // size, size, width // size).sum(-2)
