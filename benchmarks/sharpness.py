@@ -86,7 +86,8 @@ def report(folder: Path) -> str:
         a = scores.attrs
         runs[a["run"], a["test"], int(a["seed"])] = scores
     recipes = sorted({key[0] for key in runs}, key=lambda name: (len(name), name))
-    lines = [next(iter(runs.values())).attrs["about"] if runs else "no runs", ""]
+    lines = sorted({run.attrs["about"] for run in runs.values()}) or ["no runs"]
+    lines.append("")
     lines += by_lead(runs, recipes)
     lines += ["", *changes(runs, [name for name in recipes if name != "unet"])]
     return "\n".join(lines)

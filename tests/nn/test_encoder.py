@@ -20,17 +20,17 @@ def storms() -> Catalog:
     return Catalog.synthetic(events=3, size=64, frames=12, variables=["vil"], seed=2)
 
 
+def frame_by_frame(*fields):
+    """Frames of batch and lead, of all fields together."""
+    return zip(*(field.flatten(0, 1) for field in fields), strict=True)
+
+
 def by_hand(encoder, forecast, observed, valid):
     """The formula of `distance`, depth by depth and place by place."""
     total = 0.0
     for depth, share in enumerate(encoder.shares):
         block = 2 ** (depth + 1)
-        for f, o, v in zip(
-            forecast.flatten(0, 1),
-            observed.flatten(0, 1),
-            valid.flatten(0, 1),
-            strict=True,
-        ):
+        for f, o, v in frame_by_frame(forecast, observed, valid):
             apart = encoder(f[None])[depth][0] - encoder(o[None])[depth][0]
             squared = apart.square().mean(0)
             for y in range(squared.shape[0]):
@@ -46,12 +46,7 @@ def texture_by_hand(encoder, forecast, observed, valid):
     total = 0.0
     for depth in (0, 1):
         block = 2 ** (depth + 1)
-        for f, o, v in zip(
-            forecast.flatten(0, 1),
-            observed.flatten(0, 1),
-            valid.flatten(0, 1),
-            strict=True,
-        ):
+        for f, o, v in frame_by_frame(forecast, observed, valid):
             known = v.float().unflatten(0, (-1, block)).unflatten(2, (-1, block))
             known = known.mean((1, 3))
             ours, theirs = (encoder(field[None])[depth][0] for field in (f, o))

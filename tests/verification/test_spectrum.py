@@ -1,3 +1,5 @@
+from itertools import product
+
 import numpy as np
 import pytest
 import xarray as xr
@@ -241,14 +243,28 @@ def test_a_frame_without_a_pair_adds_nothing():
     assert np.isnan(spectrum_ratio(field(f), field(o), band=(4, 16))[1])
 
 
-@pytest.mark.parametrize("value", [0.0, 0.1, 90.0])
-@pytest.mark.parametrize("name", [None, "vil", "rain_rate", "reflectivity"])
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *product([None, "vil", "rain_rate", "reflectivity"], [0.0, 0.1, 90.0]),
+        (None, 1e6),
+    ],
+)
 def test_constant_fields_have_no_power(value, name):
     # neither does rounding make one
     f, o = field(np.full((50, 33), value), name), field(np.full((50, 33), 0.3), name)
     assert np.isnan(spectrum_ratio(f, o)).all()
     assert np.isnan(spectrum_ratio(f, o, band=(4, 16)))
     assert power_sums(f, o).power_modes.sum() == 50 * 33 - 1
+
+
+@pytest.mark.parametrize("name", ["vil", "rain_rate", "reflectivity"])
+def test_what_no_weather_has_is_missing(name):
+    o = field(noise((16, 16)), name)
+    spoilt, gap = o.copy(), o.copy()
+    spoilt[3:5, 2:9] = 1e6
+    gap[3:5, 2:9] = np.nan
+    xr.testing.assert_equal(power_sums(spoilt, o), power_sums(gap, o))
 
 
 def test_power_where_none_was_is_infinite():

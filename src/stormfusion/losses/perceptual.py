@@ -84,8 +84,8 @@ class Perceptual(_ByEncoder):
     mean of all features at a place is near nothing, and the first sum alone would let
     it smooth. How rough the rain is around there it knows, and the second sum asks.
 
-    Balanced, its gradient at the output is ten times that of the pixel terms: at one
-    time the network ends nearly as smooth as without it (see the benchmarks).
+    Balanced, its gradient at the output is ten times that of the pixel terms; what that
+    does to sharpness and to skill is in the benchmarks.
 
     Parameters
     ----------

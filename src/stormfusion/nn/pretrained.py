@@ -186,7 +186,7 @@ def _read(path: Path, title: str, advice: str) -> Any:
         if code is not None:
             held = f"pickled code ({code[1]}), which is not run"
         raise WeightsError(
-            f"{str(path)!r} holds {held}, wanted those of {title}; {advice}"
+            f"{str(path)!r} holds {held}, wanted the weights of {title}; {advice}"
         ) from error
     except Exception as error:  # a file cut short raises whatever is met first
         raise WeightsError(

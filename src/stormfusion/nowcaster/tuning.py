@@ -367,7 +367,8 @@ def _read(path: Path, identity: dict[str, Any]) -> xr.Dataset:
         ) from error
     before = json.loads(held.attrs.pop("sweep", "{}"))
     wanted = json.loads(json.dumps(identity))
-    if differ := [k for k in wanted if before.get(k) != wanted[k]]:
+    keys = {**wanted, **before}
+    if differ := [k for k in keys if before.get(k) != wanted.get(k)]:
         raise CheckpointError(
             f"{str(path)!r} is of another sweep, which differs in "
             f"{' and '.join(differ)}; name another folder, or delete this one"
