@@ -30,6 +30,8 @@ RANGES = {
     "vis": (0.0, 1.3),
     "lightning": (0.0, 5000.0),
 }
+FAINTEST = 2.0 / 90.66
+"""VIL that is not dry [kg m-2], the middle of bytes 5 and 6."""
 DRY = {"vil": 0.0, "reflectivity": -32.0, "rain_rate": 0.0, "rain": 0.0, "mesh": 0.0}
 DRY |= {"lightning": 0.0}
 VARIABLES = sorted(SCALINGS)
@@ -43,6 +45,7 @@ def test_every_variable_of_the_house_has_a_scaling():
 @given(share=st.floats(0.0, 1.0))
 def test_inverts(variable, share):
     low, high = RANGES[variable]
+    low = FAINTEST if variable == "vil" else low
     value = np.array([low + share * (high - low)])
     scaling = scaling_for(variable)
     back = scaling.denormalize(scaling.normalize(value))
@@ -75,7 +78,8 @@ def test_monotone(variable):
     values = np.linspace(low, high, 5001)
     steps = np.diff(scaling.normalize(values))
     assert (steps > 0).all() or (steps < 0).all() or variable == "vil"
-    assert (np.diff(VilCode().normalize(np.linspace(0.0, 79.0, 9001))) > 0).all()
+    vil = np.linspace(FAINTEST, 79.0, 9001)
+    assert (np.diff(VilCode().normalize(vil)) > 0).all()
     back = np.diff(scaling.denormalize(np.linspace(-0.2, 1.4, 5001)))
     assert (back >= 0).all() or (back <= 0).all()
 
@@ -106,7 +110,15 @@ def test_no_negative_zero(variable):
         assert not np.signbit(out[out == 0]).any()
 
 
-@given(st.floats(0.0, 79.26))
+@pytest.mark.parametrize("make", [np.asarray, torch.tensor])
+def test_traces_of_vil_are_dry_as_in_bytes(make):
+    vil = np.array([1e-12, 1e-4, 0.01, 0.999 * FAINTEST, FAINTEST])
+    code = np.asarray(VilCode().normalize(make(vil))) * 255
+    np.testing.assert_allclose(code, [0, 0, 0, 0, 5.5])
+    assert (units.vil_to_bytes(vil[:4]) == 0).all()
+
+
+@given(st.floats(FAINTEST, 79.26))
 def test_vil_code_is_that_of_units(vil):
     code = VilCode().normalize(np.array([vil])) * 255
     np.testing.assert_allclose(code, units.vil_to_code(np.array([vil])), atol=1e-9)

@@ -138,6 +138,13 @@ def test_shapes_never_broadcast(loss: Loss) -> None:
             loss(*args)
 
 
+@pytest.mark.parametrize("loss", EVERY, ids=repr)
+def test_a_mask_is_of_bool(loss: Loss) -> None:
+    forecast, observed, valid = fields()
+    with pytest.raises(TypeError, match=r"valid"):
+        loss(forecast, observed, valid.float())
+
+
 def test_mean_counts_what_is_valid() -> None:
     values = torch.tensor([1.0, 5.0, math.nan], requires_grad=True)
     average = mean(values, torch.tensor([True, True, False]))

@@ -67,10 +67,18 @@ def test_the_default_is_torchvisions_cache(cache: Path, monkeypatch) -> None:
     monkeypatch.setattr(torch.hub, "load_state_dict_from_url", forbidden)
     assert imagenet.place("squeeze") == cache / SQUEEZE
     assert not imagenet.available("squeeze")
-    torch.save(made(), cache / SQUEEZE)
+    torch.save(made(), cache / "made.pth")
+    digest = hashlib.sha256((cache / "made.pth").read_bytes()).hexdigest()
+    path = (cache / "made.pth").rename(cache / f"squeezenet1_1-{digest[:8]}.pth")
+    monkeypatch.setattr(pretrained, "_url", lambda net: f"http://no/{path.name}")
     assert imagenet.available("squeeze")
-    assert not imagenet.available("vgg")
     same_weights(imagenet.trunk("squeeze"), made())
+
+
+def test_what_is_not_torchvisions_in_its_cache_is_refused(cache: Path) -> None:
+    torch.save(made(), cache / SQUEEZE)
+    with pytest.raises(WeightsError, match=r"wanted b8a52dc0.*delete it"):
+        imagenet.trunk("squeeze")
 
 
 def same_weights(trunk: nn.Module, tensors: dict[str, Tensor]) -> None:

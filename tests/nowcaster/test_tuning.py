@@ -8,7 +8,7 @@ import torch
 import xarray as xr
 
 from stormfusion import Catalog, Nowcaster, plot
-from stormfusion.errors import CatalogError, CheckpointError
+from stormfusion.errors import CatalogError, CheckpointError, WeightsError
 from stormfusion.losses import GDL, MAE, MSE, SSIM, Perceptual
 from stormfusion.nn import UNet
 
@@ -62,6 +62,7 @@ def test_weight_0_is_the_nowcaster_without_the_term(tuned: xr.Dataset, parts) ->
     np.testing.assert_array_equal(own.perceptual, tuned.perceptual.sel(weight=0))
 
 
+@pytest.mark.filterwarnings("ignore:the chosen weight")
 def test_the_tuned_nowcaster_is_left_alone(parts) -> None:
     nowcaster = Nowcaster(SMALL, loss=MSE() + 3.0 * GDL())
     options = {**QUICK, "term": "gdl", "weights": (0.1,), "cost": 1.0}
@@ -71,6 +72,23 @@ def test_the_tuned_nowcaster_is_left_alone(parts) -> None:
     # its own weight of the term is replaced
     assert tuned.attrs["recipe"] == "unet+mse+0.1*gdl"
     assert tuned.attrs["chosen_weight"] == 0.1
+
+
+def test_damaged_weights_of_lpips_leave_it_out(parts, monkeypatch) -> None:
+    from stormfusion.nowcaster import tuning
+
+    def damaged(self) -> None:
+        raise WeightsError("the file of AlexNet is damaged; delete it")
+
+    monkeypatch.setattr(tuning, "available", lambda net: True)
+    monkeypatch.setattr(tuning.LPIPS, "prepare", damaged)
+    sweep = tuning.Sweep(Nowcaster(SMALL), Perceptual(), {}, {}, None, False)
+    fitted = Nowcaster(SMALL).fit(
+        parts[0], validation=parts[1], epochs=1, progress=False
+    )
+    with pytest.warns(UserWarning, match=r"no LPIPS: .*delete it"):
+        found = sweep._distances(fitted)
+    assert [loss.name for loss in found] == ["perceptual"]
 
 
 def test_a_recipe_gives_a_recipe() -> None:

@@ -118,3 +118,20 @@ def test_lpips_is_the_loss_too(storm: xr.DataArray) -> None:
     assert found.attrs["long_name"] == "LPIPS"
     assert bool((found > 0).all())
     assert lpips(storm, storm, loss=loss).values.tolist() == [0, 0, 0]
+
+
+def test_a_trace_everywhere_is_no_other_storm() -> None:
+    vil = Catalog.synthetic(events=1, size=64, frames=6, variables=["vil"])[0]["vil"]
+    observed = vil.isel(time=3).load()
+    traces = (observed + 1e-4).assign_attrs(observed.attrs)
+    near, dry = (perceptual_distance(f, observed).item() for f in (traces, 0 * traces))
+    assert near < 0.01 * dry
+
+
+def test_a_forecast_that_explodes_is_far_away(storm: xr.DataArray) -> None:
+    with pytest.warns(UserWarning, match="beyond all weather"):
+        far = perceptual_distance(storm * np.float32(1e6), storm)
+    assert (far > perceptual_distance(0 * storm, storm)).all()
+    infinite = storm.where(storm < storm.max(), np.inf)
+    with pytest.warns(UserWarning, match="beyond all weather"):
+        assert (perceptual_distance(infinite, storm) > 0).any()

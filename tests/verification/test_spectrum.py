@@ -260,11 +260,26 @@ def test_constant_fields_have_no_power(value, name):
 
 @pytest.mark.parametrize("name", ["vil", "rain_rate", "reflectivity"])
 def test_what_no_weather_has_is_missing(name):
-    o = field(noise((16, 16)), name)
+    o = field(abs(noise((16, 16))), name)
     spoilt, gap = o.copy(), o.copy()
     spoilt[3:5, 2:9] = 1e6
     gap[3:5, 2:9] = np.nan
-    xr.testing.assert_equal(power_sums(spoilt, o), power_sums(gap, o))
+    xr.testing.assert_equal(power_sums(o, spoilt), power_sums(o, gap))
+    spoilt[3:5, 2:9] = -9999
+    with pytest.warns(UserWarning, match="down to -1e.04 .*below all weather"):
+        found = power_sums(spoilt, o)
+    xr.testing.assert_equal(found, power_sums(gap, o))
+
+
+def test_a_forecast_that_explodes_is_not_missing():
+    o = field(abs(noise((16, 16))), "rain_rate")
+    spoilt, most = o.copy(), o.copy()
+    most[3:5, 2:9] = 5000.0
+    for value in (1e6, np.inf):
+        spoilt[3:5, 2:9] = value
+        with pytest.warns(UserWarning, match="beyond all weather"):
+            found = power_sums(spoilt, o)
+        xr.testing.assert_equal(found, power_sums(most, o))
 
 
 def test_power_where_none_was_is_infinite():
@@ -331,11 +346,10 @@ def test_minus_infinite_reflectivity_is_dry():
     [(np.inf, None), (np.inf, "reflectivity"), (9.96921e36, "rain_rate")],
 )
 def test_what_is_beyond_all_numbers_is_missing(fill, name):
-    o = np.exp(noise((16, 16))).astype(np.float32)
+    f = np.exp(noise((16, 16))).astype(np.float32)
     hole = noise((16, 16), 1) > 1
-    f, missing = (field(np.where(hole, np.float32(v), o)) for v in (fill, np.nan))
-    expected = power_sums(missing, field(o, name))
-    xr.testing.assert_allclose(power_sums(f, field(o, name)), expected)
+    o, missing = (field(np.where(hole, np.float32(v), f), name) for v in (fill, np.nan))
+    xr.testing.assert_allclose(power_sums(field(f), o), power_sums(field(f), missing))
 
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.uint8])

@@ -46,7 +46,8 @@ class VilCode:
 
     The code $c$ is that of `units.vil_to_code`: $90.66 v + 2$ for $6 \le c \le 18$,
     $83.9 + 38.9 \ln v$ for $c \ge 19$, straight from 5 to 6 and from 18 to 19 where the
-    bytes have steps, and 0 where it is dry; at most 254, which is 79.26 kg m-2.
+    bytes have steps; at most 254, which is 79.26 kg m-2. VIL below 0.022 kg m-2, nearer
+    to SEVIR's byte for dry than to the first above it, is 0.
 
     Examples
     --------
@@ -65,8 +66,10 @@ class VilCode:
         code = xp.where(values < _CURVE, second, xp.clip(curved, None, 254.0))
         code = xp.where(values < _KNEE, linear, code)
         code = xp.where(values < _FIRST, first, code)
-        # what is neither above 0 nor missing is dry
-        found: Array = xp.where(values <= 0, xp.zeros_like(code), code) / 255.0
+        # the code steps from 0 to 5 at the faintest trace, which would be the most that
+        # a network sees of it: what SEVIR's bytes cannot hold is dry
+        dry = values < _FIRST / 2
+        found: Array = xp.where(dry, xp.zeros_like(code), code) / 255.0
         return found
 
     def denormalize(self, numbers: Array) -> Array:

@@ -1,5 +1,7 @@
 """Fields that a loss can compare."""
 
+import torch
+
 from stormfusion.types import Future, Valid
 
 
@@ -20,10 +22,11 @@ def check_fields(
     ------
     ValueError
         If the three are not `(batch, lead, y, x)`, differ in shape or are too small.
+    TypeError
+        If `valid` is not of bool.
 
     Examples
     --------
-    >>> import torch
     >>> maps = torch.zeros(1, 1, 8, 8)
     >>> check_fields("ssim", 11, maps, maps, maps == 0)
     Traceback (most recent call last):
@@ -34,6 +37,11 @@ def check_fields(
             f"a loss compares fields of one shape, but forecast is "
             f"{tuple(forecast.shape)}, observed {tuple(observed.shape)} and valid "
             f"{tuple(valid.shape)}; crop or repeat them first"
+        )
+    if valid.dtype != torch.bool:
+        raise TypeError(
+            f"valid is of {valid.dtype}, wanted bool, true where a pixel counts; make "
+            "it with valid > 0"
         )
     if forecast.ndim != 4:
         raise ValueError(

@@ -1,6 +1,7 @@
 """Files of weights that torchvision publishes: where they are, and what they hold."""
 
 import contextlib
+import hashlib
 import importlib
 import pickle
 import re
@@ -127,7 +128,11 @@ def loaded(
     title = _TITLES[net]
     if weights is None:
         advice = "delete it, and it is downloaded again"
-        found = _read(path, title, advice) if path.is_file() else _downloaded(net, path)
+        if path.is_file():
+            _check_digest(path, title, advice)
+            found = _read(path, title, advice)
+        else:
+            found = _downloaded(net, path)
     else:
         advice = f"give the state_dict of torchvision.models.{model(net)}"
         if not path.is_file():
@@ -167,6 +172,18 @@ def _url(net: str) -> str:
     models = imported("torchvision.models")
     url: str = models.get_model_weights(model(net))["IMAGENET1K_V1"].url
     return url
+
+
+def _check_digest(path: Path, title: str, advice: str) -> None:
+    """Torchvision names its files by what is in them: the end of the stem is a hash."""
+    wanted = path.stem.rpartition("-")[2]
+    with path.open("rb") as file:
+        found = hashlib.file_digest(file, "sha256").hexdigest()
+    if not found.startswith(wanted):
+        raise WeightsError(
+            f"{str(path)!r} begins with SHA-256 {found[:8]}, wanted {wanted}, that of "
+            f"{title}; {advice}"
+        )
 
 
 def _read(path: Path, title: str, advice: str) -> Any:

@@ -17,7 +17,7 @@ from tqdm.auto import tqdm
 from stormfusion.data.catalog import Catalog
 from stormfusion.data.task import Task
 from stormfusion.data.windows import RandomWindows, batch, window_size
-from stormfusion.errors import CatalogError, CheckpointError
+from stormfusion.errors import CatalogError, CheckpointError, WeightsError
 from stormfusion.losses import (
     LPIPS,
     Loss,
@@ -272,7 +272,14 @@ class Sweep:
         if isinstance(self.term, Perceptual):
             usual.append(self.term)
         found = [loss for loss in usual if loss.beware(variable) is None][:1]
-        return [*found, LPIPS()] if available("alex") else found
+        if not available("alex"):
+            return found
+        try:
+            LPIPS().prepare()
+        except WeightsError as error:
+            warnings.warn(f"no LPIPS: {error}", UserWarning, stacklevel=2)
+            return found
+        return [*found, LPIPS()]
 
     def _labelled(
         self, joined: xr.Dataset, tried: list[float], base: WeightedSum, cost: float

@@ -5,6 +5,7 @@ import warnings
 from functools import cache
 from typing import Any
 
+import numpy as np
 import xarray as xr
 
 from stormfusion.units.arrays import Array, numbers
@@ -83,6 +84,8 @@ def as_ours(array: xr.DataArray, variable: str) -> xr.DataArray:
     """
     Values of a variable in its units, impossible ones missing.
 
+    Reflectivity of minus infinity, no echo at all, is the lowest that is possible.
+
     Parameters
     ----------
     array
@@ -113,10 +116,14 @@ def as_ours(array: xr.DataArray, variable: str) -> xr.DataArray:
         )
         text = known.units
     values: xr.DataArray = convert(array, text, known.units)
-    possible = (values >= known.lowest) & (values <= known.highest)
-    if bool((possible | values.isnull()).all()):
-        return values
-    return values.where(possible)
+    if known.units == "dBZ" and values.dtype.kind == "f":
+        # the logarithm of no echo at all, which is an observation
+        values = values.where(values != -np.inf, known.lowest)
+    if values.chunks is None and values.size:
+        least, most = (f.reduce(values.values, axis=None) for f in (np.fmin, np.fmax))
+        if not (least < known.lowest or most > known.highest):
+            return values
+    return values.where((values >= known.lowest) & (values <= known.highest))
 
 
 @cache

@@ -30,7 +30,7 @@ def contingency(
     Parameters
     ----------
     forecast
-        One forecast, in any units.
+        One forecast, in the units of the observations.
     observed
         The observations on the grid of `forecast`. A pair of which either is missing
         is not counted.

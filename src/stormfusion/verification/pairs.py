@@ -1,5 +1,6 @@
 """Forecasts beside observations: checks before a score, and sums that add."""
 
+import warnings
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeAlias
 
@@ -8,7 +9,7 @@ import numpy.typing as npt
 import xarray as xr
 
 from stormfusion.errors import GridMismatchError
-from stormfusion.units import VARIABLES, as_ours, conversion
+from stormfusion.units import VARIABLES, as_ours, conversion, convert
 
 Thresholds: TypeAlias = float | Sequence[float] | npt.NDArray[Any] | xr.DataArray
 Dims: TypeAlias = str | Iterable[str] | None
@@ -115,24 +116,61 @@ def _check_places(forecast: xr.DataArray, observed: xr.DataArray, dim: str) -> N
         )
 
 
-def in_ours(variable: str, *arrays: xr.DataArray) -> list[xr.DataArray]:
+def in_ours(
+    variable: str, observed: xr.DataArray, *forecasts: xr.DataArray
+) -> list[xr.DataArray]:
     """
-    Arrays in the units of a variable of the house, its impossible values missing.
+    Observations and forecasts in the units of a variable of the house.
 
     One without units is taken to be in those of the first that has some, or in ours.
+    Impossible observations are missing. A forecast that is too large to be is not: it
+    is the largest possible value, so that what exploded scores badly, and a warning
+    says so; one that is too small, such as a fill value, is missing, with a warning.
 
     Examples
     --------
     >>> rain = xr.DataArray([1.0, -9.0], dims="x", attrs={"units": "cm h-1"})
-    >>> [array.values for array in in_ours("rain_rate", rain, rain.drop_attrs())]
-    [array([10., nan]), array([10., nan])]
+    >>> observed, forecast = in_ours("rain_rate", rain, abs(rain).drop_attrs())
+    >>> observed.values, forecast.values
+    (array([10., nan]), array([10., 90.]))
     """
+    arrays = (observed, *forecasts)
     for array in arrays:
         _check_array(array)
+    known = VARIABLES[variable]
     given = [array.attrs["units"] for array in arrays if "units" in array.attrs]
-    told = {"units": [*given, VARIABLES[variable].units][0]}
-    known = [array.assign_attrs(told | array.attrs) for array in arrays]
-    return [as_ours(array, variable) for array in known]
+    told = {"units": [*given, known.units][0]}
+    first, *others = (array.assign_attrs(told | array.attrs) for array in arrays)
+    ours = [as_ours(first, variable)]
+    for other in others:
+        units = str(other.attrs["units"]).strip() or known.units
+        values = convert(other, units, known.units)
+        if values.chunks is None and values.size:
+            ends = (f.reduce(values.values, axis=None) for f in (np.fmin, np.fmax))
+            _warn_of_impossible(variable, *(float(end) for end in ends))
+        most_possible = values.clip(max=known.highest, keep_attrs=True)
+        ours.append(as_ours(most_possible, variable))
+    return ours
+
+
+def _warn_of_impossible(variable: str, least: float, most: float) -> None:
+    known = VARIABLES[variable]
+    if most > known.highest:
+        warnings.warn(
+            f"a forecast of {variable!r} has values up to {most:.3g} {known.units}, "
+            f"beyond all weather; they are scored as {known.highest:g}. Mend the "
+            "forecast",
+            UserWarning,
+            stacklevel=4,
+        )
+    if least < known.lowest and not (known.units == "dBZ" and least == -np.inf):
+        warnings.warn(
+            f"a forecast of {variable!r} has values down to {least:.3g} {known.units}, "
+            "below all weather; their pixels are not scored. Mend the forecast, or "
+            "make them NaN if they are missing",
+            UserWarning,
+            stacklevel=4,
+        )
 
 
 def summed(observed: xr.DataArray, over: Dims) -> list[str]:

@@ -70,7 +70,7 @@ def distance_sums(
             f"variable is {name!r}, wanted one of {', '.join(VARIABLES)}; name it with "
             "variable=, or with observed.rename"
         )
-    forecast, observed = in_ours(str(name), forecast, observed)
+    observed, forecast = in_ours(str(name), observed, forecast)
     forecast, observed = pair(forecast, observed, members=True)
     if not {"y", "x"} <= set(observed.dims):
         raise ValueError(

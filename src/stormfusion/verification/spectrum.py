@@ -76,7 +76,7 @@ def power_sums(
     """
     name = str(getattr(observed, "name", None) if variable is None else variable)
     if name in VARIABLES:
-        forecast, observed = in_ours(name, forecast, observed)
+        observed, forecast = in_ours(name, observed, forecast)
     f, o = pair(forecast, observed, members=True)
     if not {"y", "x"} <= set(o.dims):
         raise ValueError(
