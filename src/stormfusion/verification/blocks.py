@@ -13,13 +13,16 @@ import xarray as xr
 
 Bare: TypeAlias = npt.NDArray[Any]
 Block: TypeAlias = Callable[[Bare, Bare], Bare]
-"""From members `(member, pair)` and observations `(pair,)` to sums over the pairs."""
+"""From members `(member, pair, row)` and observations `(pair, row)` to sums over the
+pairs, `(row, ...)`; mostly there is one row."""
 
 PAIRS = 4096
-"""Pairs of a block: 50 members of it fit in the second cache."""
+"""Numbers of a block: 50 members of it fit in the second cache."""
 CHUNK = 2**17
-"""Pairs that a thread takes at a time. Their sums are added in order, so that the
-result does not depend on the number of threads."""
+"""Numbers that a thread takes at a time. Their sums are added in order, so that the
+result does not depend on how many threads there are."""
+FEW = 64
+"""Pairs of a row, below which several rows go together."""
 
 
 def block_sums(
@@ -36,8 +39,8 @@ def block_sums(
     Parameters
     ----------
     block
-        Takes members and observations, NaN where missing, and gives float64 sums with
-        the axes of `sizes`.
+        Takes members and observations, NaN where missing, and gives float64 sums whose
+        further axes are those of `sizes`.
     forecast, observed
         As `pair` gives them, of NumPy or Dask.
     over
@@ -53,10 +56,10 @@ def block_sums(
     Examples
     --------
     >>> rain = xr.DataArray([[1.0, 2.0], [3.0, 4.0]], dims=("lead", "x"))
-    >>> block = lambda f, o: np.array([f.sum(), o.size])
+    >>> block = lambda f, o: np.stack([f.sum((0, 1)), o.sum(0)], axis=-1)
     >>> block_sums(block, rain, rain, ["x"], sizes={"part": 2}).values
-    array([[3., 2.],
-           [7., 2.]])
+    array([[3., 3.],
+           [7., 7.]])
     """
     kept = [dim for dim in observed.dims if dim not in over]
     order = [*kept, *(dim for dim in observed.dims if dim in over)]
@@ -84,24 +87,40 @@ class _Run:
         rows = math.prod(shape)
         o = o.reshape(rows, pairs)
         f = f.reshape(f.shape[0] if self.members else 1, rows, pairs)
+        if not o.size:
+            return np.zeros((*shape, *self.sizes))
+        each = self._row if pairs >= FEW else self._rows
+        step = CHUNK if pairs >= FEW else max(CHUNK // pairs, 1)
         spans = [
-            (row, slice(start, start + CHUNK))
-            for row in range(rows)
-            for start in range(0, pairs, CHUNK)
+            (row, slice(start, start + step))
+            for row in range(rows if pairs >= FEW else 1)
+            for start in range(0, pairs if pairs >= FEW else rows, step)
         ]
-        found = _mapped(lambda span: self._chunk(f, o, *span), spans)
+        found = _mapped(lambda span: each(f, o, *span), spans)
+        if pairs < FEW:
+            return np.concatenate(found).reshape(*shape, *self.sizes)
         total = np.zeros((rows, *self.sizes))
         for (row, _), part in zip(spans, found, strict=True):
             total[row] += part
         return total.reshape(*shape, *self.sizes)
 
-    def _chunk(self, f: Bare, o: Bare, row: int, span: slice) -> Bare:
-        members, pairs = f[:, row, span], o[row, span]
+    def _row(self, f: Bare, o: Bare, row: int, span: slice) -> Bare:
+        """The sums of some pairs of one row."""
+        members, pairs = f[:, row, span, None], o[row, span, None]
         total = np.zeros(self.sizes)
-        for start in range(0, pairs.size, PAIRS):
+        for start in range(0, len(pairs), PAIRS):
             part = slice(start, start + PAIRS)
-            total += self.block(members[:, part], pairs[part])
+            total += self.block(members[:, part], pairs[part])[0]
         return total
+
+    def _rows(self, f: Bare, o: Bare, _: int, span: slice) -> Bare:
+        """The sums of all pairs of some rows."""
+        members, pairs = f[:, span].swapaxes(1, 2), o[span].swapaxes(0, 1)
+        step = max(PAIRS // len(pairs), 1)
+        parts = [slice(start, start + step) for start in range(0, pairs.shape[1], step)]
+        return np.concatenate(
+            [self.block(members[..., part], pairs[:, part]) for part in parts]
+        )
 
 
 def _lazily(run: _Run, f: xr.DataArray, o: xr.DataArray) -> Any:

@@ -8,6 +8,7 @@ import numpy.typing as npt
 import xarray as xr
 
 from stormfusion.units import exceeds
+from stormfusion.verification.blocks import block_sums
 from stormfusion.verification.pairs import (
     Dims,
     described,
@@ -17,6 +18,7 @@ from stormfusion.verification.pairs import (
     summed,
 )
 from stormfusion.verification.probability import histogram
+from stormfusion.verification.sorting import crps_pairs
 
 Bare = npt.NDArray[Any]
 _BLOCK = 2**20
@@ -56,14 +58,18 @@ def crps_sums(
             "the fair CRPS needs 2 or more members, but got 1; pass fair=False, which "
             "gives the absolute error"
         )
-    score = observed.copy(
-        data=_columns(forecast, observed, lambda x, y: _crps(x, y, fair=fair))
-    )
-    valid = score.notnull()
+
+    def block(f: Bare, o: Bare) -> Bare:
+        score = crps_pairs(f, o, fair=fair)
+        valid = ~np.isnan(score)
+        total = np.where(valid, score, 0.0).sum(0, dtype=np.float64)
+        return np.stack([valid.sum(0), total], axis=-1)
+
+    found = block_sums(block, forecast, observed, dims, sizes={"part": 2})
     state = xr.Dataset(
         {
-            "crps_pairs": valid.sum(dims).astype(np.int64),
-            "crps_sum": score.where(valid, 0.0).sum(dims),
+            "crps_pairs": found.isel(part=0).astype(np.int64),
+            "crps_sum": found.isel(part=1),
         }
     )
     state["crps_pairs"].attrs = {"long_name": "pairs that are not missing"}
@@ -147,16 +153,6 @@ def crps_score(sums: xr.Dataset, *, fair: bool = True) -> xr.DataArray:
         f"{'fair ' if fair else ''}continuous ranked probability score",
         error_units(sums.attrs.get("units")),
     )
-
-
-def _crps(x: Bare, y: Bare, *, fair: bool) -> Bare:
-    """The score of each column; sum_ij |x_i - x_j| = 2 sum_i (2i - M - 1) x_(i)."""
-    members = x.shape[0]
-    x = np.sort(x.astype(np.float64), axis=0)
-    weight = 2.0 * np.arange(1, members + 1) - members - 1
-    pairs = members * (members - 1 if fair else members)
-    error = np.abs(x - y.astype(np.float64)).mean(axis=0)
-    return np.asarray(error - weight @ x / pairs)
 
 
 def rank_histogram(

@@ -127,7 +127,7 @@ def crps_pairs(f: Bare, o: Bare, *, fair: bool) -> Bare:
     Parameters
     ----------
     f, o
-        Members `(member, pair)` and observations `(pair,)`.
+        Members and observations, `(member, ...)` and `(...)`.
     fair
         Whether the score is the fair one.
 
@@ -141,23 +141,27 @@ def crps_pairs(f: Bare, o: Bare, *, fair: bool) -> Bare:
     >>> crps_pairs(np.array([[0.0], [0.0], [1.0]]), np.array([0.0]), fair=False).round(3)
     array([0.111])
     """
-    members, pairs = f.shape
+    members, shape = len(f), o.shape
+    f, o = f.reshape(members, o.size), o.reshape(o.size)
+    pairs = o.size
     dtype = np.result_type(f.dtype, o.dtype, np.float32)
     half = (members + 1) // 2
     rows = scratch("rows", (members, pairs), dtype)
     spare = scratch("spare", (half, pairs), dtype)
     np.copyto(rows, f)
-    score = np.zeros(pairs, dtype)
+    error = np.zeros(pairs, dtype)
     for part in (slice(half), slice(half, None)):
         apart = np.subtract(rows[part], o, out=spare[: len(rows[part])])
-        score += np.abs(apart, out=apart).sum(0)
-    score /= members
+        error += np.abs(apart, out=apart).sum(0)
+    score = error.astype(np.float64) / members
     if members > 1:
         sort_rows(rows, spare)
         # ties are exact: differences of equal members are 0
         inner = members // 2
         spread = np.subtract(rows[: -inner - 1 : -1], rows[:inner], out=spare[:inner])
         weight = np.arange(members - 1, 0, -2, dtype=dtype)
-        weight /= members * (members - 1 if fair else members)
-        score -= weight @ spread
-    return score
+        between = (weight @ spread).astype(np.float64)
+        score -= between / (members * (members - 1 if fair else members))
+        # it is never negative but for rounding
+        np.maximum(score, 0.0, out=score)
+    return score.reshape(shape)
