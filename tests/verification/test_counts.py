@@ -44,6 +44,7 @@ def counted(forecast, observed, threshold):
         ("hss", 0.355),
         ("ets", 0.216),
         ("pss", 0.523),
+        ("sedi", 0.753),
     ],
 )
 def test_finleys_tornadoes(name, value):
@@ -65,11 +66,11 @@ def test_heidke_has_its_factor_of_two():
         ((0, 0, 0, 0), set(CATEGORICAL)),
         (
             (0, 0, 0, 9),
-            {"csi", "pod", "far", "success_ratio", "bias", "hss", "ets", "pss"},
+            set(CATEGORICAL) - {"pofd"},
         ),
-        ((0, 0, 3, 6), {"pod", "pss"}),
-        ((0, 3, 0, 6), {"far", "success_ratio"}),
-        ((9, 0, 0, 0), {"pofd", "hss", "ets", "pss"}),
+        ((0, 0, 3, 6), {"pod", "pss", "sedi"}),
+        ((0, 3, 0, 6), {"far", "success_ratio", "sedi"}),
+        ((9, 0, 0, 0), {"pofd", "hss", "ets", "pss", "sedi"}),
     ],
 )
 def test_nothing_by_nothing_is_nan(counts, undefined):

@@ -9,6 +9,7 @@ from stormfusion.verification.categorical import (
     pod,
     pofd,
     pss,
+    sedi,
     success_ratio,
 )
 from stormfusion.verification.continuous import (
@@ -97,6 +98,7 @@ __all__ = [
     "reliability_scores",
     "reliability_sums",
     "rmse",
+    "sedi",
     "spectrum_ratio",
     "spectrum_score",
     "spread_skill",

@@ -11,6 +11,7 @@ def csi(
     observed: xr.DataArray,
     *,
     threshold: Thresholds,
+    pool: int | None = None,
     over: Dims = None,
 ) -> xr.DataArray:
     """
@@ -21,7 +22,7 @@ def csi(
 
     Parameters
     ----------
-    forecast, observed, threshold, over
+    forecast, observed, threshold, pool, over
         As in `contingency`: an event is `value >= threshold`, missing pairs are not
         counted, and counts are pooled over `over` before they are divided.
 
@@ -37,7 +38,7 @@ def csi(
     >>> csi(forecast, observed, threshold=5).round(3).item()
     0.5
     """
-    counts = contingency(forecast, observed, threshold=threshold, over=over)
+    counts = contingency(forecast, observed, threshold=threshold, pool=pool, over=over)
     return categorical_scores(counts)["csi"]
 
 
@@ -46,6 +47,7 @@ def pod(
     observed: xr.DataArray,
     *,
     threshold: Thresholds,
+    pool: int | None = None,
     over: Dims = None,
 ) -> xr.DataArray:
     """
@@ -55,7 +57,7 @@ def pod(
 
     Parameters
     ----------
-    forecast, observed, threshold, over
+    forecast, observed, threshold, pool, over
         As in `contingency`: an event is `value >= threshold`, missing pairs are not
         counted, and counts are pooled over `over` before they are divided.
 
@@ -71,7 +73,7 @@ def pod(
     >>> pod(forecast, observed, threshold=5).round(3).item()
     0.667
     """
-    counts = contingency(forecast, observed, threshold=threshold, over=over)
+    counts = contingency(forecast, observed, threshold=threshold, pool=pool, over=over)
     return categorical_scores(counts)["pod"]
 
 
@@ -80,6 +82,7 @@ def far(
     observed: xr.DataArray,
     *,
     threshold: Thresholds,
+    pool: int | None = None,
     over: Dims = None,
 ) -> xr.DataArray:
     """
@@ -90,7 +93,7 @@ def far(
 
     Parameters
     ----------
-    forecast, observed, threshold, over
+    forecast, observed, threshold, pool, over
         As in `contingency`: an event is `value >= threshold`, missing pairs are not
         counted, and counts are pooled over `over` before they are divided.
 
@@ -106,7 +109,7 @@ def far(
     >>> far(forecast, observed, threshold=5).round(3).item()
     0.333
     """
-    counts = contingency(forecast, observed, threshold=threshold, over=over)
+    counts = contingency(forecast, observed, threshold=threshold, pool=pool, over=over)
     return categorical_scores(counts)["far"]
 
 
@@ -115,6 +118,7 @@ def pofd(
     observed: xr.DataArray,
     *,
     threshold: Thresholds,
+    pool: int | None = None,
     over: Dims = None,
 ) -> xr.DataArray:
     """
@@ -125,7 +129,7 @@ def pofd(
 
     Parameters
     ----------
-    forecast, observed, threshold, over
+    forecast, observed, threshold, pool, over
         As in `contingency`: an event is `value >= threshold`, missing pairs are not
         counted, and counts are pooled over `over` before they are divided.
 
@@ -141,7 +145,7 @@ def pofd(
     >>> pofd(forecast, observed, threshold=5).round(3).item()
     0.2
     """
-    counts = contingency(forecast, observed, threshold=threshold, over=over)
+    counts = contingency(forecast, observed, threshold=threshold, pool=pool, over=over)
     return categorical_scores(counts)["pofd"]
 
 
@@ -150,6 +154,7 @@ def success_ratio(
     observed: xr.DataArray,
     *,
     threshold: Thresholds,
+    pool: int | None = None,
     over: Dims = None,
 ) -> xr.DataArray:
     """
@@ -160,7 +165,7 @@ def success_ratio(
 
     Parameters
     ----------
-    forecast, observed, threshold, over
+    forecast, observed, threshold, pool, over
         As in `contingency`: an event is `value >= threshold`, missing pairs are not
         counted, and counts are pooled over `over` before they are divided.
 
@@ -176,7 +181,7 @@ def success_ratio(
     >>> success_ratio(forecast, observed, threshold=5).round(3).item()
     0.667
     """
-    counts = contingency(forecast, observed, threshold=threshold, over=over)
+    counts = contingency(forecast, observed, threshold=threshold, pool=pool, over=over)
     return categorical_scores(counts)["success_ratio"]
 
 
@@ -185,6 +190,7 @@ def bias(
     observed: xr.DataArray,
     *,
     threshold: Thresholds,
+    pool: int | None = None,
     over: Dims = None,
 ) -> xr.DataArray:
     """
@@ -195,7 +201,7 @@ def bias(
 
     Parameters
     ----------
-    forecast, observed, threshold, over
+    forecast, observed, threshold, pool, over
         As in `contingency`: an event is `value >= threshold`, missing pairs are not
         counted, and counts are pooled over `over` before they are divided.
 
@@ -212,7 +218,7 @@ def bias(
     >>> bias(forecast, observed, threshold=5).round(3).item()
     1.0
     """
-    counts = contingency(forecast, observed, threshold=threshold, over=over)
+    counts = contingency(forecast, observed, threshold=threshold, pool=pool, over=over)
     return categorical_scores(counts)["bias"]
 
 
@@ -221,6 +227,7 @@ def hss(
     observed: xr.DataArray,
     *,
     threshold: Thresholds,
+    pool: int | None = None,
     over: Dims = None,
 ) -> xr.DataArray:
     """
@@ -232,7 +239,7 @@ def hss(
 
     Parameters
     ----------
-    forecast, observed, threshold, over
+    forecast, observed, threshold, pool, over
         As in `contingency`: an event is `value >= threshold`, missing pairs are not
         counted, and counts are pooled over `over` before they are divided.
 
@@ -248,7 +255,7 @@ def hss(
     >>> hss(forecast, observed, threshold=5).round(3).item()
     0.467
     """
-    counts = contingency(forecast, observed, threshold=threshold, over=over)
+    counts = contingency(forecast, observed, threshold=threshold, pool=pool, over=over)
     return categorical_scores(counts)["hss"]
 
 
@@ -257,6 +264,7 @@ def ets(
     observed: xr.DataArray,
     *,
     threshold: Thresholds,
+    pool: int | None = None,
     over: Dims = None,
 ) -> xr.DataArray:
     """
@@ -268,7 +276,7 @@ def ets(
 
     Parameters
     ----------
-    forecast, observed, threshold, over
+    forecast, observed, threshold, pool, over
         As in `contingency`: an event is `value >= threshold`, missing pairs are not
         counted, and counts are pooled over `over` before they are divided.
 
@@ -284,7 +292,7 @@ def ets(
     >>> ets(forecast, observed, threshold=5).round(3).item()
     0.304
     """
-    counts = contingency(forecast, observed, threshold=threshold, over=over)
+    counts = contingency(forecast, observed, threshold=threshold, pool=pool, over=over)
     return categorical_scores(counts)["ets"]
 
 
@@ -293,6 +301,7 @@ def pss(
     observed: xr.DataArray,
     *,
     threshold: Thresholds,
+    pool: int | None = None,
     over: Dims = None,
 ) -> xr.DataArray:
     """
@@ -304,7 +313,7 @@ def pss(
 
     Parameters
     ----------
-    forecast, observed, threshold, over
+    forecast, observed, threshold, pool, over
         As in `contingency`: an event is `value >= threshold`, missing pairs are not
         counted, and counts are pooled over `over` before they are divided.
 
@@ -320,5 +329,51 @@ def pss(
     >>> pss(forecast, observed, threshold=5).round(3).item()
     0.467
     """
-    counts = contingency(forecast, observed, threshold=threshold, over=over)
+    counts = contingency(forecast, observed, threshold=threshold, pool=pool, over=over)
     return categorical_scores(counts)["pss"]
+
+
+def sedi(
+    forecast: xr.DataArray,
+    observed: xr.DataArray,
+    *,
+    threshold: Thresholds,
+    pool: int | None = None,
+    over: Dims = None,
+) -> xr.DataArray:
+    r"""
+    Symmetric extremal dependence index, for rare events.
+
+    $$\frac{\ln F - \ln H - \ln(1 - F) + \ln(1 - H)}
+    {\ln F + \ln H + \ln(1 - F) + \ln(1 - H)}$$
+
+    of the hit rate $H$, `pod`, and the false alarm rate $F$, `pofd`. It does not go to
+    zero, as others do, where events are rarer and rarer.
+
+    Parameters
+    ----------
+    forecast, observed, threshold, pool, over
+        As in `contingency`: an event is `value >= threshold`, missing pairs are not
+        counted, and counts are pooled over `over` before they are divided.
+
+    Returns
+    -------
+    DataArray
+        -1 to 1, best 1, chance 0; its limit where one of the rates is 0 or 1, and NaN
+        where that is none, or a rate is NaN [1].
+
+    References
+    ----------
+    Ferro, C. A. T., and D. B. Stephenson, 2011: Extremal dependence indices: improved
+    verification measures for deterministic forecasts of rare binary events. *Wea.
+    Forecasting*, **26**, 699-713, <https://doi.org/10.1175/WAF-D-10-05030.1>.
+
+    Examples
+    --------
+    >>> forecast = xr.DataArray([9, 9, 9, 1, 1, 1, 1, 1], dims="x")
+    >>> observed = xr.DataArray([9, 9, 1, 9, 1, 1, 1, 1], dims="x")
+    >>> sedi(forecast, observed, threshold=5).round(3).item()
+    0.623
+    """
+    counts = contingency(forecast, observed, threshold=threshold, pool=pool, over=over)
+    return categorical_scores(counts)["sedi"]

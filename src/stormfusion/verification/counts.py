@@ -1,20 +1,25 @@
 """Yes or no: hits, misses, false alarms, correct negatives, and scores of them."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import xarray as xr
 
-from stormfusion.units import exceeds
+from stormfusion.verification.blocks import block_sums, counted, map_sums
 from stormfusion.verification.pairs import (
     Dims,
     Thresholds,
+    checked_thresholds,
     described,
     pair,
-    per_threshold,
     ratio,
     summed,
+    threshold_label,
 )
+
+Bare = npt.NDArray[Any]
 
 
 def contingency(
@@ -22,6 +27,7 @@ def contingency(
     observed: xr.DataArray,
     *,
     threshold: Thresholds,
+    pool: int | None = None,
     over: Dims = None,
 ) -> xr.Dataset:
     """
@@ -36,6 +42,11 @@ def contingency(
         is not counted.
     threshold
         One or several; an event is `value >= threshold`.
+    pool
+        Width of squares [pixels] that each count as one pair, of the largest forecast
+        and the largest observed value in them. They do not overlap; a square that is
+        cut by the last row or column is left out, and so is one of which more than
+        half is missing.
     over
         Dimensions to sum over; all but `lead` if not given.
 
@@ -54,27 +65,114 @@ def contingency(
     [1, 1, 1, 1]
     """
     forecast, observed = pair(forecast, observed)
-    dims = summed(observed, over)
-    valid = forecast.notnull() & observed.notnull()
-    n = valid.sum(dims)
+    thresholds = np.atleast_1d(checked_thresholds(threshold))
+    sizes = {"threshold": thresholds.size, "part": 4}
+    block = _counting(thresholds)
+    if pool is None:
+        dims = summed(observed, over)
+        counts = block_sums(block, forecast, observed, dims, sizes=sizes)
+    else:
+        width = _checked_pool(pool, observed)
+        dims = _pooled_dims(observed, over)
 
-    def table(t: float) -> xr.Dataset:
-        f, o = exceeds(forecast, t) & valid, exceeds(observed, t) & valid
-        hits, forecast_yes, observed_yes = ((f & o).sum(dims), f.sum(dims), o.sum(dims))
-        counts = {
-            "hits": hits,
-            "misses": observed_yes - hits,
-            "false_alarms": forecast_yes - hits,
-            "correct_negatives": n - forecast_yes - observed_yes + hits,
+        def pooled(f: Bare, o: Bare) -> Bare:
+            f, o = _largest(f[0], o, width)
+            return np.asarray(block(f.reshape(1, -1, 1), o.reshape(-1, 1))[0])
+
+        counts = map_sums(pooled, forecast, observed, dims, sizes=sizes)
+    label = threshold_label(threshold, observed)
+    counts = counts.astype(np.int64)
+    table = xr.Dataset(
+        {
+            name: described(counts.isel(part=i, drop=True), name.replace("_", " "))
+            for i, name in enumerate(COUNTS)
         }
-        return xr.Dataset(
-            {
-                name: described(count.astype(np.int64), name.replace("_", " "))
-                for name, count in counts.items()
-            }
+    ).assign_coords(threshold=label if label.ndim else label.expand_dims("threshold"))
+    if pool is not None:
+        table = table.assign_coords(
+            pool=((), pool, {"long_name": "width of the squares", "units": "1"})
         )
+    return table if label.ndim else table.isel(threshold=0)
 
-    return per_threshold(table, threshold, observed)
+
+COUNTS = ("hits", "misses", "false_alarms", "correct_negatives")
+
+
+def _counting(thresholds: npt.NDArray[np.float64]) -> Callable[[Bare, Bare], Bare]:
+    """The table of each row of a block of pairs."""
+
+    def block(f: Bare, o: Bare) -> Bare:
+        f, pairs = f[0], np.full(o.shape[1], o.shape[0])
+        missing = np.isnan(f.min()) or np.isnan(o.min())
+        if missing:
+            gone = np.isnan(f) | np.isnan(o)
+            pairs = pairs - counted(gone)
+            f, o = (np.where(gone, -np.inf, a) for a in (f, o))
+        counts = np.empty((o.shape[1], thresholds.size, 4))
+        for number, threshold in enumerate(thresholds):
+            forecast, observed = reaches(f, threshold), reaches(o, threshold)
+            yes, occurred = counted(forecast), counted(observed)
+            hits = counted(np.logical_and(forecast, observed, out=forecast))
+            row = (hits, occurred - hits, yes - hits, pairs - yes - occurred + hits)
+            counts[:, number] = np.stack(row, axis=-1)
+        return counts
+
+    return block
+
+
+def reaches(values: Bare, threshold: float) -> Bare:
+    """
+    Whether each value is an event, compared in the type of the values.
+
+    Examples
+    --------
+    >>> reaches(np.array([73, 74, 75], np.uint8), 73.5)
+    array([False,  True,  True])
+    """
+    if values.dtype.kind == "f":
+        return np.asarray(values >= values.dtype.type(threshold))
+    if values.dtype.kind == "b":
+        values = values.view(np.uint8)
+    ends, least = np.iinfo(values.dtype), np.ceil(threshold)
+    if least > ends.max:
+        return np.zeros(values.shape, bool)
+    return np.asarray(values >= values.dtype.type(max(least, ends.min)))
+
+
+def _checked_pool(pool: int, observed: xr.DataArray) -> int:
+    if not isinstance(pool, int | np.integer) or isinstance(pool, bool) or pool < 1:
+        raise ValueError(
+            f"pool is {pool!r}; give a whole number of pixels, 1 or more, such as 4"
+        )
+    short = [d for d in ("y", "x") if observed.sizes.get(d, pool) < pool]
+    if short:
+        raise ValueError(
+            f"squares of {pool} pixels do not fit {short[0]} of "
+            f"{observed.sizes[short[0]]}; take a smaller pool"
+        )
+    return int(pool)
+
+
+def _pooled_dims(observed: xr.DataArray, over: Dims) -> list[str]:
+    dims = summed(observed, over)
+    if not {"y", "x"} <= set(dims):
+        raise ValueError(
+            f"pooled pairs are summed over y and x, but over is {over!r}; name both"
+        )
+    return dims
+
+
+def _largest(f: Bare, o: Bare, width: int) -> tuple[Bare, Bare]:
+    """The largest value of each square; NaN where half of it is missing."""
+    rows, columns = (size // width for size in o.shape)
+    shape = (rows, width, columns, width)
+    f, o = (a[: rows * width, : columns * width].reshape(shape) for a in (f, o))
+    if not (np.isnan(f.min()) or np.isnan(o.min())):
+        return f.max((1, 3)), o.max((1, 3))
+    gone = np.isnan(f) | np.isnan(o)
+    few = 2 * gone.sum((1, 3)) > width**2
+    f, o = (np.where(gone, -np.inf, a).max((1, 3)) for a in (f, o))
+    return np.where(few, np.nan, f), o
 
 
 Formula = Callable[
@@ -87,6 +185,23 @@ def _ets(
 ) -> xr.DataArray:
     h_r = ratio((h + m) * (h + f), h + m + f + r)
     return ratio(h - h_r, h + m + f - h_r)
+
+
+def _sedi(
+    h: xr.DataArray, m: xr.DataArray, f: xr.DataArray, r: xr.DataArray
+) -> xr.DataArray:
+    hit, false = ratio(h, h + m), ratio(f, f + r)
+    tiny = np.finfo(np.float64).tiny
+    a, b, c, d = (
+        xr.apply_ufunc(np.log, x.clip(tiny), dask="allowed")
+        for x in (false, hit, 1 - hit, 1 - false)
+    )
+    index: xr.DataArray = (a - b - d + c) / (a + b + c + d)
+    # the limits, where a logarithm is infinite
+    best, worst = (hit == 1) | (false == 0), (hit == 0) | (false == 1)
+    index = index.where(~best, 1.0).where(~worst, -1.0).where(~(best & worst))
+    known = hit.notnull() & false.notnull()
+    return index.where(known)
 
 
 CATEGORICAL: dict[str, tuple[str, Formula]] = {
@@ -107,6 +222,7 @@ CATEGORICAL: dict[str, tuple[str, Formula]] = {
         "Peirce skill score",
         lambda h, m, f, r: ratio(h, h + m) - ratio(f, f + r),
     ),
+    "sedi": ("symmetric extremal dependence index", _sedi),
 }
 """Long name and formula of each score of hits, misses, false alarms, rejections."""
 
@@ -133,8 +249,7 @@ def categorical_scores(counts: xr.Dataset) -> xr.Dataset:
     >>> categorical_scores(xr.Dataset(table)).csi.item()
     0.5
     """
-    names = ("hits", "misses", "false_alarms", "correct_negatives")
-    h, m, f, r = (counts[name].astype(np.float64) for name in names)
+    h, m, f, r = (counts[name].astype(np.float64) for name in COUNTS)
     return xr.Dataset(
         {
             name: described(formula(h, m, f, r), long_name)

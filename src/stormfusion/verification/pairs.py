@@ -206,19 +206,31 @@ def per_threshold(
     >>> per_threshold(wet, [1, 2], rain).wet.sel(threshold=2).item()
     1
     """
-    values = checked_thresholds(threshold)
-    attrs = {"long_name": "threshold, reached where value >= threshold"}
-    if "units" in observed.attrs:
-        attrs["units"] = observed.attrs["units"]
-    if values.ndim == 0:
-        label = xr.DataArray(values, attrs=attrs)
-        return state(float(values)).assign_coords(threshold=label)
-    labels = xr.DataArray(values, dims="threshold", name="threshold", attrs=attrs)
-    states = [state(float(value)) for value in values]
+    labels = threshold_label(threshold, observed)
+    if labels.ndim == 0:
+        return state(float(labels)).assign_coords(threshold=labels)
+    states = [state(float(value)) for value in labels.values]
     joined = xr.concat(
         states, dim="threshold", coords="minimal", compat="override", join="exact"
     )
     return joined.assign_coords(threshold=labels).transpose(..., "threshold")
+
+
+def threshold_label(threshold: Thresholds, observed: xr.DataArray) -> xr.DataArray:
+    """
+    The coordinate of one threshold, or of several.
+
+    Examples
+    --------
+    >>> threshold_label(5, xr.DataArray(0.0, attrs={"units": "mm"})).attrs["units"]
+    'mm'
+    """
+    values = checked_thresholds(threshold)
+    attrs = {"long_name": "threshold, reached where value >= threshold"}
+    if "units" in observed.attrs:
+        attrs["units"] = observed.attrs["units"]
+    dims = "threshold" if values.ndim else ()
+    return xr.DataArray(values, dims=dims, name="threshold", attrs=attrs)
 
 
 def checked_thresholds(threshold: Thresholds) -> npt.NDArray[np.float64]:
