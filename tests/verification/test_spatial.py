@@ -68,7 +68,9 @@ def test_at_the_scale_of_a_pixel_it_is_f1(sample):
 def test_symmetric_and_perfect(sample):
     f, o = (field(s) for s in sample)
     there = fss_sums(f, o, scale=SCALES)
-    xr.testing.assert_allclose(there, fss_sums(o, f, scale=SCALES))
+    back = fss_sums(o, f, scale=SCALES)
+    symmetric = ["fss_windows", "fss_numerator", "fss_denominator", "fss_pixels"]
+    xr.testing.assert_allclose(there[symmetric], back[symmetric])
     perfect = fss(o, o, scale=SCALES)
     assert np.all(np.isnan(perfect) | (perfect == 1))
     score = fss_score(there)

@@ -48,7 +48,13 @@ from stormfusion.verification.probability import (
     reliability_sums,
 )
 from stormfusion.verification.report import THRESHOLDS, Tally
-from stormfusion.verification.spatial import fss, fss_score, fss_sums
+from stormfusion.verification.spatial import (
+    fss,
+    fss_score,
+    fss_sums,
+    skillful_scale,
+    useful_fss,
+)
 from stormfusion.verification.spectrum import (
     WAVELENGTHS,
     band_score,
@@ -99,8 +105,10 @@ __all__ = [
     "reliability_sums",
     "rmse",
     "sedi",
+    "skillful_scale",
     "spectrum_ratio",
     "spectrum_score",
     "spread_skill",
     "success_ratio",
+    "useful_fss",
 ]

@@ -57,7 +57,7 @@ def event_sums(
     """
     if threshold is None:
         p, o = pair(forecast, observed)
-        _check_probabilities(p, o)
+        check_probabilities(p, o)
         return state(p.astype(np.float64), o.astype(np.float64))
     forecast, observed = pair(forecast, observed, members=True)
     forecast_valid, observed_valid = forecast.notnull(), observed.notnull()
@@ -73,7 +73,17 @@ def event_sums(
     return per_threshold(at, threshold, observed)
 
 
-def _check_probabilities(p: xr.DataArray, o: xr.DataArray) -> None:
+def check_probabilities(p: xr.DataArray, o: xr.DataArray) -> None:
+    """
+    Refuse what is no probability, or no event.
+
+    Examples
+    --------
+    >>> check_probabilities(xr.DataArray(1.5), xr.DataArray(1))
+    Traceback (most recent call last):
+    ValueError: without a threshold the forecast is a probability in 0 to 1, but got
+    1.5 to 1.5; pass a threshold for values
+    """
     if bool(((p < 0) | (p > 1)).any()):
         raise ValueError(
             "without a threshold the forecast is a probability in 0 to 1, but got "

@@ -7,8 +7,19 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from stormfusion.verification.pairs import Dims, Thresholds, described, ratio, summed
-from stormfusion.verification.probability import event_sums
+from stormfusion.verification.blocks import map_sums
+from stormfusion.verification.fractions import fraction_sums
+from stormfusion.verification.pairs import (
+    Dims,
+    Thresholds,
+    checked_thresholds,
+    described,
+    pair,
+    ratio,
+    summed,
+    threshold_label,
+)
+from stormfusion.verification.probability import check_probabilities
 
 Bare = npt.NDArray[Any]
 
@@ -43,40 +54,45 @@ def fss_sums(
     (2.0, 2.0)
     """
     scales = checked_scales(scale)
-
-    def state(p: xr.DataArray, o: xr.DataArray) -> xr.Dataset:
-        if not {"y", "x"} <= set(o.dims):
-            raise ValueError(
-                f"fractions need the dimensions y and x, but got {o.dims}; rename the "
-                "axes with .rename"
-            )
-        others = [dim for dim in summed(o, over) if dim not in ("y", "x")]
-        sums = xr.apply_ufunc(
-            lambda p, o: _window_sums(p, o, scales),
-            p.drop_vars(["y", "x"], errors="ignore").transpose(..., "y", "x"),
-            o.drop_vars(["y", "x"], errors="ignore").transpose(..., "y", "x"),
-            input_core_dims=[["y", "x"], ["y", "x"]],
-            output_core_dims=[["part", "scale"]],
-        ).sum(others)
-        windows, numerator, denominator = (sums.isel(part=i) for i in range(3))
-        windows = windows.astype(np.int64)
-        return xr.Dataset(
-            {
-                "fss_windows": described(windows, "windows that count"),
-                "fss_numerator": described(numerator, "sum of (p_f - p_o)^2"),
-                "fss_denominator": described(denominator, "sum of p_f^2 + p_o^2"),
-            }
-        )
-
-    sums = event_sums(state, forecast, observed, threshold).transpose(..., "scale")
+    forecast, observed = pair(forecast, observed, members=threshold is not None)
+    if threshold is None:
+        check_probabilities(forecast, observed)
+        label, limits = None, [None]
+    else:
+        label = threshold_label(threshold, observed)
+        limits = np.atleast_1d(checked_thresholds(threshold)).tolist()
+    found = map_sums(
+        lambda f, o: fraction_sums(f, o, limits, scales),
+        forecast,
+        observed,
+        summed(observed, over),
+        sizes={"threshold": len(limits), "scale": len(scales), "part": 5},
+    )
+    windows, numerator, denominator, events, pixels = (
+        found.isel(part=part) for part in range(5)
+    )
+    events, pixels = (whole.isel(scale=0) for whole in (events, pixels))
+    sums = xr.Dataset(
+        {
+            "fss_windows": described(windows.astype(np.int64), "windows that count"),
+            "fss_numerator": described(numerator, "sum of (p_f - p_o)^2"),
+            "fss_denominator": described(denominator, "sum of p_f^2 + p_o^2"),
+            "fss_events": described(events.astype(np.int64), "events observed"),
+            "fss_pixels": described(pixels.astype(np.int64), "pixels that are valid"),
+        }
+    )
+    if label is None or label.ndim == 0:
+        sums = sums.isel(threshold=0)
+    if label is not None:
+        sums = sums.assign_coords(threshold=label)
     if np.ndim(scale) == 0:
         sums = sums.isel(scale=0)
-    label = xr.DataArray(
+    width = xr.DataArray(
         np.asarray(scale),
         dims="scale" if np.ndim(scale) else (),
         attrs={"long_name": "width of the window in pixels", "units": "1"},
     )
-    return sums.assign_coords(scale=label)
+    return sums.assign_coords(scale=width)
 
 
 def fss_score(sums: xr.Dataset) -> xr.DataArray:
@@ -100,6 +116,98 @@ def fss_score(sums: xr.Dataset) -> xr.DataArray:
     """
     error = ratio(sums["fss_numerator"], sums["fss_denominator"])
     return described(1.0 - error, "fractions skill score")
+
+
+def useful_fss(sums: xr.Dataset) -> xr.DataArray:
+    r"""
+    The fractions skill score from which a forecast is held to be useful.
+
+    It is $(1 + f_o) / 2$, with $f_o$ the share of pixels where the event occurred: half
+    way from what a random forecast of that share would score, $f_o$, to 1.
+
+    Parameters
+    ----------
+    sums
+        As from `fss_sums`, or several of these merged.
+
+    Returns
+    -------
+    DataArray
+        0.5 to 1; NaN where no pixel was valid [1].
+
+    Examples
+    --------
+    >>> useful_fss(xr.Dataset({"fss_events": 10, "fss_pixels": 100})).item()
+    0.55
+    """
+    rate = ratio(sums["fss_events"], sums["fss_pixels"])
+    return described(0.5 + rate / 2.0, "useful fractions skill score")
+
+
+def skillful_scale(sums: xr.Dataset) -> xr.DataArray:
+    """
+    The smallest window from which on a forecast is useful.
+
+    Parameters
+    ----------
+    sums
+        As from `fss_sums` with several scales, or several of these merged.
+
+    Returns
+    -------
+    DataArray
+        Width [pixels], linear between the scales, at which the fractions skill score
+        reaches `useful_fss` and stays there for all larger ones; the smallest scale if
+        it is useful at all; infinite if it is not at the largest, NaN where there is no
+        score.
+
+    References
+    ----------
+    Roberts, N. M., and H. W. Lean, 2008: Scale-selective verification of rainfall
+    accumulations from high-resolution forecasts of convective events. *Mon. Wea. Rev.*,
+    **136**, 78-97, <https://doi.org/10.1175/2007MWR2123.1>.
+
+    Examples
+    --------
+    >>> observed = xr.DataArray(np.eye(32), dims=("y", "x"))
+    >>> forecast = observed.roll(x=3)
+    >>> sums = fss_sums(forecast, observed, threshold=1, scale=[1, 3, 5, 9, 17])
+    >>> skillful_scale(sums).round(1).item()
+    4.8
+    """
+    if "scale" not in sums.dims:
+        raise ValueError(
+            "the sums are of one scale, wanted those of several; pass more to "
+            "fss_sums, such as scale=[1, 5, 17]"
+        )
+    sums = sums.sortby("scale")
+    score = fss_score(sums)
+    widths = sums["scale"].values.astype(np.float64)
+    found: xr.DataArray = xr.apply_ufunc(
+        _crossing,
+        score,
+        useful_fss(sums),
+        input_core_dims=[["scale"], []],
+        vectorize=True,
+        dask="parallelized",
+        output_dtypes=[np.float64],
+        kwargs={"widths": widths},
+    )
+    return described(found, "smallest useful width of the window in pixels")
+
+
+def _crossing(score: Bare, useful: float, *, widths: Bare) -> float:
+    if np.isnan(score).any() or np.isnan(useful):
+        return np.nan
+    (below,) = np.nonzero(score < useful)
+    if not below.size:
+        return float(widths[0])
+    last = below[-1]
+    if last == len(widths) - 1:
+        return np.inf
+    lower, upper = score[last], score[last + 1]
+    step = widths[last + 1] - widths[last]
+    return float(widths[last] + step * (useful - lower) / (upper - lower))
 
 
 def fss(
@@ -183,45 +291,3 @@ def checked_scales(scale: int | Iterable[int]) -> list[int]:
             "[1, 5, 17], so that a window has a pixel in its middle"
         )
     return [int(value) for value in values]
-
-
-def _window_sums(p: Bare, o: Bare, scales: list[int]) -> Bare:
-    """Windows, (p_f - p_o)^2 and p_f^2 + p_o^2, one field after the other."""
-    result = np.zeros((*p.shape[:-2], 3, len(scales)))
-    pixels = _prefix_sums(np.ones(p.shape[-2:]))
-    insides = [_windows(pixels, scale) for scale in scales]
-    for place in np.ndindex(p.shape[:-2]):
-        missing = np.isnan(p[place]) | np.isnan(o[place])
-        gaps = bool(missing.any())
-        fields = [
-            np.where(missing, 0.0, f[place]) if gaps else f[place] for f in (p, o)
-        ]
-        valid = _prefix_sums(~missing) if gaps else pixels
-        tables = [_prefix_sums(field) for field in fields]
-        for number, (scale, inside) in enumerate(zip(scales, insides, strict=True)):
-            n = _windows(valid, scale) if gaps else inside
-            weight = (2 * n >= inside) / np.maximum(n, 1.0)
-            p_f, p_o = ((_windows(t, scale) * weight).ravel() for t in tables)
-            difference = p_f - p_o
-            result[*place, :, number] = (
-                np.count_nonzero(weight),
-                difference @ difference,
-                p_f @ p_f + p_o @ p_o,
-            )
-    return result
-
-
-def _prefix_sums(field: Bare) -> Bare:
-    """Sums over all pixels before each corner, with a border of zeros."""
-    table = np.zeros((field.shape[0] + 1, field.shape[1] + 1))
-    np.cumsum(np.cumsum(field, axis=0, dtype=np.float64), axis=1, out=table[1:, 1:])
-    return table
-
-
-def _windows(table: Bare, scale: int) -> Bare:
-    """Sums over the window around each pixel, cut at the edge: four corners each."""
-    half = [min(scale // 2, size - 1) for size in table.shape]
-    table = np.pad(table, [(h, h) for h in half], mode="edge")
-    y, x = (2 * h + 1 for h in half)
-    table = table[y:] - table[:-y]
-    return np.asarray(table[:, x:] - table[:, :-x])
