@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from stormfusion.verification import (
+    blocks,
     crps,
     crps_score,
     crps_sums,
@@ -15,7 +16,6 @@ from stormfusion.verification import (
     rank_histogram,
     spread_skill,
 )
-from stormfusion.verification import probabilistic as module
 
 FEW = settings(max_examples=25, deadline=None)
 
@@ -125,7 +125,7 @@ def test_blocks_do_not_show(monkeypatch):
     rng = np.random.default_rng(2)
     x, y = members(rng.random((3, 100))), line(rng.random(100))
     whole = crps(x, y, over=())
-    monkeypatch.setattr(module, "_BLOCK", 20)
+    monkeypatch.setattr(blocks, "NUMBERS", 20)
     np.testing.assert_array_equal(crps(x, y, over=()), whole)
 
 
@@ -161,7 +161,6 @@ def test_order_of_members_does_not_matter(sample, order):
     x, shuffled, y = members(sample[1:]), members(sample[order]), line(sample[0])
     for fair in (True, False):
         xr.testing.assert_allclose(crps(x, y, fair=fair), crps(shuffled, y, fair=fair))
-    xr.testing.assert_identical(rank_histogram(x, y), rank_histogram(shuffled, y))
 
 
 @FEW
@@ -181,39 +180,3 @@ def test_missing_pairs_are_as_dropped(sample):
         crps(members(sample[1:]), line(sample[0])),
         crps(members(kept[1:]), line(kept[0])),
     )
-
-
-def test_rank_histogram_without_ties():
-    x = members([[1, 1, 1, 1], [2, 2, 2, 2], [3, 3, 3, 3]])
-    y = line([0.0, 1.5, 2.5, 9.0])
-    assert rank_histogram(x, y).values.tolist() == [1, 1, 1, 1]
-    assert rank_histogram(x, y)["rank"].values.tolist() == [0, 1, 2, 3]
-
-
-def test_ties_take_their_ranks_at_random_and_reproducibly():
-    x, y = members(np.zeros((3, 8000))), line(np.zeros(8000))
-    count = rank_histogram(x, y, seed=1)
-    assert count.values == pytest.approx([2000] * 4, rel=0.1)
-    xr.testing.assert_identical(count, rank_histogram(x, y, seed=1))
-    assert not count.identical(rank_histogram(x, y, seed=2))
-    x = members([[0.0] * 900, [0.0] * 900, [5.0] * 900])
-    partly = rank_histogram(x, line([0.0] * 900))
-    assert partly.values[:3] == pytest.approx([300] * 3, rel=0.2)
-    assert partly.values[3] == 0
-
-
-def test_rank_histogram_of_rain_leaves_out_the_dry():
-    x = members([[0.0, 0.0, 2.0], [0.0, 3.0, 3.0]])
-    y = line([0.0, 0.0, 0.5])
-    assert rank_histogram(x, y, threshold=1.0).sum().item() == 2
-    assert rank_histogram(x, y).sum().item() == 3
-
-
-def test_spread_equals_error_where_members_are_like_observations():
-    rng = np.random.default_rng(3)
-    values = rng.normal(size=(3, 60_000))
-    result = spread_skill(members(values[1:]), line(values[0]))
-    assert result.ratio.item() == pytest.approx(1, abs=0.02)
-    assert result.rmse.item() == pytest.approx(1.2247, abs=0.02)
-    with pytest.raises(ValueError, match="2 or more members"):
-        spread_skill(members(values[1:2]), line(values[0]))

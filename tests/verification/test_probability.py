@@ -7,11 +7,13 @@ from hypothesis.extra import numpy as hnp
 
 from stormfusion.verification import (
     brier,
-    brier_sums,
+    brier_skill,
+    log_score,
     merge,
+    probability_scores,
+    probability_sums,
     reliability,
     reliability_scores,
-    reliability_sums,
 )
 
 FEW = settings(max_examples=25, deadline=None)
@@ -43,7 +45,7 @@ def test_missing_pairs_are_not_counted():
     assert brier(p, o).item() == 0.25
     assert reliability(p, o)["count"].sum().item() == 1
     x = members([[9.0, 9.0], [9.0, np.nan]])
-    assert brier_sums(x, line([9.0, 9.0]), threshold=5).brier_pairs.item() == 1
+    assert probability_sums(x, line([9.0, 9.0]), threshold=5)["count"].sum() == 1
     assert reliability(x, line([9.0, 9.0]), threshold=5)["count"].sum().item() == 1
     assert np.isnan(brier(line([np.nan]), line([1.0])))
 
@@ -65,18 +67,59 @@ def test_members_need_a_threshold():
         brier(members([[0.0]]), line([0.0]))
 
 
-def test_brier_decomposes_where_each_probability_has_its_bin():
+@pytest.mark.parametrize("bins", [11, 5, 1])
+def test_brier_decomposes_whatever_the_bins(bins):
     rng = np.random.default_rng(0)
     m = 10
     p = line(rng.integers(0, m + 1, 5000) / m)
     o = line((rng.random(5000) < 0.2 + 0.5 * p.values).astype(float))
-    diagram = reliability(p, o, bins=m + 1)
-    n = diagram["count"] / 5000
-    rate = diagram.base_rate.item()
-    rel = (n * (diagram.forecast_probability - diagram.observed_frequency) ** 2).sum()
-    res = (n * (diagram.observed_frequency - rate) ** 2).sum()
-    np.testing.assert_allclose(diagram.forecast_probability, np.arange(m + 1) / m)
-    assert brier(p, o).item() == pytest.approx((rel - res).item() + rate * (1 - rate))
+    scores = probability_scores(probability_sums(p, o, bins=bins))
+    parts = (
+        scores.brier_reliability
+        - scores.brier_resolution
+        + scores.brier_uncertainty
+        + scores.brier_within
+    )
+    assert scores.brier.item() == pytest.approx(((p - o) ** 2).mean().item())
+    assert parts.item() == pytest.approx(scores.brier.item(), abs=1e-12)
+    assert (abs(scores.brier_within.item()) < 1e-12) == (bins == 11)
+    rate = o.mean().item()
+    assert scores.brier_uncertainty.item() == pytest.approx(rate * (1 - rate))
+    assert scores.sharpness.item() == pytest.approx(p.std().item())
+
+
+def test_parts_of_the_brier_score_by_hand():
+    # two of four at 0.25, none of which came; three of four at 0.75
+    p, o = line([0.25] * 4 + [0.75] * 4), line([0, 0, 0, 0, 1, 1, 1, 0])
+    scores = probability_scores(probability_sums(p, o, bins=2))
+    assert scores.brier_reliability.item() == pytest.approx(0.5 * 0.25**2)
+    assert scores.brier_resolution.item() == pytest.approx(0.375**2)
+    assert scores.brier_skill.item() == pytest.approx(1 - scores.brier / (15 / 64))
+
+
+def test_each_share_of_members_has_its_bin():
+    rng = np.random.default_rng(1)
+    x, y = members(rng.random((4, 200))), line(rng.random(200))
+    sums = probability_sums(x, y, threshold=0.5)
+    assert sums.bin.values.tolist() == [0, 0.25, 0.5, 0.75, 1]
+    assert sums["count"].dtype == sums.event_sum.dtype == np.int64
+    share = (x >= 0.5).mean("member")
+    direct = probability_sums(share, (y >= 0.5).astype(float), bins=5)
+    for name in ("count", "event_sum", "probability_sum", "event_probability"):
+        np.testing.assert_allclose(sums[name], direct[name])
+    in_tens = probability_sums(x, y, threshold=0.5, bins=10)
+    both = probability_sums(share, (y >= 0.5).astype(float), bins=10)
+    np.testing.assert_allclose(in_tens["count"], both["count"])
+
+
+def test_log_score_by_hand():
+    p, o = line([0.5, 0.25, 1.0]), line([1, 0, 1])
+    expected = -(np.log(0.5) + np.log(0.75)) / 3
+    assert log_score(p, o).item() == pytest.approx(expected)
+    assert log_score(line([0.0, 1.0]), line([1, 1])).item() == np.inf
+    # none of three members is an eighth, not never
+    x = members([[0.0], [0.0], [0.0]])
+    assert log_score(x, line([1.0]), threshold=1).item() == pytest.approx(np.log(8))
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -117,6 +160,27 @@ def test_reliability_keeps_what_is_not_pooled():
             )
 
 
+def test_a_skill_without_an_event_or_with_nothing_else_is_nan():
+    for what in (0.0, 1.0):
+        assert np.isnan(brier_skill(line([0.5, 0.2]), line([what, what])))
+
+
+def test_dask_gives_the_same():
+    pytest.importorskip("dask")
+    rng = np.random.default_rng(1)
+    x = xr.DataArray(rng.random((4, 2, 6, 7)), dims=("member", "lead", "y", "x"))
+    x = x.where(rng.random(x.shape) > 0.02)
+    y = xr.DataArray(rng.random((2, 6, 7)), dims=("lead", "y", "x"))
+    eager = probability_sums(x, y, threshold=[0.2, 0.6])
+    lazy = probability_sums(x.chunk(y=3), y.chunk(x=2), threshold=[0.2, 0.6])
+    assert lazy["count"].chunks
+    xr.testing.assert_allclose(lazy.compute(), eager)
+    p, o = x.isel(member=0), (y > 0.5).astype(float)
+    xr.testing.assert_allclose(
+        probability_sums(p.chunk(y=3), o.chunk()).compute(), probability_sums(p, o)
+    )
+
+
 SAMPLES = hnp.arrays(
     np.float64,
     st.tuples(st.just(2), st.integers(0, 20)),
@@ -132,7 +196,7 @@ def events(sample):
 @given(SAMPLES, SAMPLES)
 def test_sums_add_like_concatenated_fields(first, second):
     whole = np.concatenate([first, second], axis=1)
-    for sums in (brier_sums, reliability_sums):
+    for sums in (probability_sums,):
         both = merge(sums(*events(first)), sums(*events(second)))
         xr.testing.assert_allclose(both, sums(*events(whole)))
 
@@ -142,5 +206,5 @@ def test_sums_add_like_concatenated_fields(first, second):
 def test_a_perfect_forecast(sample):
     _, o = events(sample)
     assert np.isnan(brier(o, o)) or brier(o, o) == 0
-    diagram = reliability_scores(reliability_sums(o, o))
+    diagram = reliability_scores(probability_sums(o, o))
     np.testing.assert_allclose(diagram.forecast_probability, diagram.observed_frequency)

@@ -26,6 +26,22 @@ from stormfusion.verification.counts import (
     categorical_scores,
     contingency,
 )
+from stormfusion.verification.diagrams import (
+    economic_value,
+    reliability,
+    reliability_scores,
+    roc,
+    roc_scores,
+    value_score,
+)
+from stormfusion.verification.dispersion import (
+    rank_histogram,
+    rank_score,
+    rank_sums,
+    spread_scores,
+    spread_skill,
+    spread_sums,
+)
 from stormfusion.verification.pairs import merge
 from stormfusion.verification.perceptual import (
     distance_score,
@@ -33,19 +49,13 @@ from stormfusion.verification.perceptual import (
     lpips,
     perceptual_distance,
 )
-from stormfusion.verification.probabilistic import (
-    crps,
-    crps_score,
-    crps_sums,
-    rank_histogram,
-    spread_skill,
-)
+from stormfusion.verification.probabilistic import crps, crps_score, crps_sums
 from stormfusion.verification.probability import (
     brier,
-    brier_sums,
-    reliability,
-    reliability_scores,
-    reliability_sums,
+    brier_skill,
+    log_score,
+    probability_scores,
+    probability_sums,
 )
 from stormfusion.verification.report import THRESHOLDS, Tally
 from stormfusion.verification.spatial import (
@@ -71,7 +81,7 @@ __all__ = [
     "band_score",
     "bias",
     "brier",
-    "brier_sums",
+    "brier_skill",
     "categorical_scores",
     "contingency",
     "correlation",
@@ -81,6 +91,7 @@ __all__ = [
     "csi",
     "distance_score",
     "distance_sums",
+    "economic_value",
     "error_scores",
     "error_sums",
     "ets",
@@ -89,6 +100,7 @@ __all__ = [
     "fss_score",
     "fss_sums",
     "hss",
+    "log_score",
     "lpips",
     "mae",
     "mean_error",
@@ -98,17 +110,25 @@ __all__ = [
     "pod",
     "pofd",
     "power_sums",
+    "probability_scores",
+    "probability_sums",
     "pss",
     "rank_histogram",
+    "rank_score",
+    "rank_sums",
     "reliability",
     "reliability_scores",
-    "reliability_sums",
     "rmse",
+    "roc",
+    "roc_scores",
     "sedi",
     "skillful_scale",
     "spectrum_ratio",
     "spectrum_score",
+    "spread_scores",
     "spread_skill",
+    "spread_sums",
     "success_ratio",
     "useful_fss",
+    "value_score",
 ]

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stormfusion.verification.counts import reaches
+from stormfusion.verification.probability import check_probabilities
 
 Bare = npt.NDArray[Any]
 
@@ -72,6 +73,7 @@ def _fields(
 ) -> tuple[Bare, Bare]:
     """How many members reach the limit, and all or none; or the probabilities."""
     if limit is None:
+        check_probabilities(f, o)
         share, event = (a.astype(np.float64) for a in (f[0], o))
     else:
         kind = _holding(2 * len(f))

@@ -300,6 +300,25 @@ def merge(*states: xr.Dataset) -> xr.Dataset:
     return total
 
 
+def member_count(forecast: xr.DataArray) -> int:
+    """
+    How many members an ensemble has, one or more.
+
+    Examples
+    --------
+    >>> member_count(xr.DataArray([1.0, 2.0], dims="member"))
+    2
+    """
+    if "member" not in forecast.dims:
+        raise ValueError(
+            f"forecast has the dimensions {forecast.dims} and no 'member'; score one "
+            "forecast by mae, which is its CRPS, or give it a dimension 'member'"
+        )
+    if forecast.sizes["member"] == 0:
+        raise ValueError("forecast has no members; give one or more")
+    return forecast.sizes["member"]
+
+
 def ratio(part: xr.DataArray, whole: xr.DataArray) -> xr.DataArray:
     """
     Divide without a warning: 0/0 is NaN, for there is nothing to score.

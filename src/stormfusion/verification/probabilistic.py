@@ -1,26 +1,23 @@
-"""How good probabilities and ensembles are."""
+"""The continuous ranked probability score of ensembles."""
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from stormfusion.units import exceeds
 from stormfusion.verification.blocks import block_sums, counted
 from stormfusion.verification.pairs import (
     Dims,
     described,
     error_units,
+    member_count,
     pair,
     ratio,
     summed,
 )
-from stormfusion.verification.probability import histogram
 
 Bare = npt.NDArray[Any]
-_BLOCK = 2**20
 
 
 def crps_sums(
@@ -51,7 +48,7 @@ def crps_sums(
     0.111
     """
     forecast, observed = pair(forecast, observed, members=True)
-    dims, members = summed(observed, over), _members(forecast)
+    dims, members = summed(observed, over), member_count(forecast)
     if fair and members < 2:
         raise ValueError(
             "the fair CRPS needs 2 or more members, but got 1; pass fair=False, which "
@@ -171,144 +168,3 @@ def _crps(f: Bare, o: Bare, *, fair: bool) -> Bare:
             score -= between / (members * (members - 1 if fair else members))
             np.maximum(score, 0.0, out=score)  # below it by rounding alone
     return score.reshape(o.shape)
-
-
-def rank_histogram(
-    forecast: xr.DataArray,
-    observed: xr.DataArray,
-    *,
-    threshold: float | None = None,
-    seed: int = 0,
-    over: Dims = None,
-) -> xr.DataArray:
-    """
-    How often the observation has each rank among the members.
-
-    Flat where observations are like members. An observation that ties with members
-    takes one of the ranks they share, drawn at random.
-
-    Parameters
-    ----------
-    forecast
-        An ensemble with the dimension `member`. A pixel with a missing member is
-        missing.
-    observed
-        The observations on the grid of `forecast`. Missing pairs are not counted.
-    threshold
-        Count only pairs in which a member or the observation reaches this. Without it,
-        dry pixels, where all tie, flatten the histogram of rain.
-    seed
-        Of the ranks of ties.
-    over
-        Dimensions to count over; all but `lead` if not given.
-
-    Returns
-    -------
-    DataArray
-        int64 along `rank`, 0 to M: the number of members below the observation. The
-        histograms of several samples add.
-
-    Examples
-    --------
-    >>> forecast = xr.DataArray([[1.0, 2.0], [1.0, 2.0]], dims=("x", "member"))
-    >>> rank_histogram(forecast, xr.DataArray([1.5, 3.0], dims="x")).values
-    array([0, 1, 1])
-    """
-    forecast, observed = pair(forecast, observed, members=True)
-    dims, members = summed(observed, over), _members(forecast)
-    generator = np.random.default_rng(seed)
-
-    def rank(x: Bare, y: Bare) -> Bare:
-        ties = (x == y).sum(axis=0)
-        ranks = (x < y).sum(axis=0) + generator.integers(0, ties + 1)
-        missing = np.isnan(x).any(axis=0) | np.isnan(y)
-        if threshold is not None:
-            missing |= ~(exceeds(x, threshold).any(axis=0) | exceeds(y, threshold))
-        return np.where(missing, -1, ranks)
-
-    ranks = observed.copy(data=_columns(forecast, observed, rank))
-    count = histogram(ranks, {"count": None}, dims, "rank", members + 1)["count"]
-    count = count.assign_coords(rank=np.arange(members + 1)).astype(np.int64)
-    return described(count, "pairs by rank of the observation")
-
-
-def spread_skill(
-    forecast: xr.DataArray, observed: xr.DataArray, *, over: Dims = None
-) -> xr.Dataset:
-    r"""
-    Spread of an ensemble beside the error of its mean.
-
-    The spread is $\sqrt{(M + 1) / M \cdot \overline{s^2}}$ with the unbiased variance
-    $s^2$ of $M$ members: it equals the error where members and observation are alike.
-
-    Parameters
-    ----------
-    forecast
-        An ensemble of 2 or more members along `member`. A pixel with a missing member
-        is missing.
-    observed
-        The observations on the grid of `forecast`. Missing pairs are not counted.
-    over
-        Dimensions to average over; all but `lead` if not given.
-
-    Returns
-    -------
-    Dataset
-        `spread` and `rmse` of the mean in the units of `observed`, and `ratio`, the
-        first by the second.
-
-    Examples
-    --------
-    >>> forecast = xr.DataArray([[1.0, 3.0]], dims=("x", "member"))
-    >>> result = spread_skill(forecast, xr.DataArray([4.0], dims="x"))
-    >>> result.spread.round(3).item(), result.rmse.item()
-    (1.732, 2.0)
-    """
-    forecast, observed = pair(forecast, observed, members=True)
-    dims, members = summed(observed, over), _members(forecast)
-    if members < 2:
-        raise ValueError(
-            "the spread needs 2 or more members, but got 1; score one forecast by rmse"
-        )
-    forecast = forecast.astype(np.float64)
-    error = (forecast.mean("member", skipna=False) - observed) ** 2
-    variance = forecast.var("member", ddof=1, skipna=False)
-    valid = error.notnull()
-    n = valid.sum(dims)
-    spread = ratio(variance.where(valid, 0.0).sum(dims), n) * (members + 1) / members
-    skill = ratio(error.where(valid, 0.0).sum(dims), n)
-    units = error_units(observed.attrs.get("units"))
-    return xr.Dataset(
-        {
-            "spread": described(spread**0.5, "spread of the members", units),
-            "rmse": described(skill**0.5, "error of the ensemble mean", units),
-            "ratio": described(ratio(spread**0.5, skill**0.5), "spread by error"),
-        }
-    )
-
-
-def _members(forecast: xr.DataArray) -> int:
-    if "member" not in forecast.dims:
-        raise ValueError(
-            f"forecast has the dimensions {forecast.dims} and no 'member'; score one "
-            "forecast by mae, which is its CRPS, or give it a dimension 'member'"
-        )
-    if forecast.sizes["member"] == 0:
-        raise ValueError("forecast has no members; give one or more")
-    return forecast.sizes["member"]
-
-
-def _columns(
-    forecast: xr.DataArray,
-    observed: xr.DataArray,
-    function: Callable[[Bare, Bare], Bare],
-) -> Bare:
-    """Apply a function of (member, n) and (n,) in blocks that fit in memory."""
-    x, y = forecast.to_numpy(), observed.to_numpy()
-    x, flat = x.reshape(len(x), y.size), y.reshape(-1)
-    step = max(1, _BLOCK // len(x))
-    parts = [
-        function(x[:, start : start + step], flat[start : start + step])
-        for start in range(0, max(flat.size, 1), step)
-    ]
-    return np.concatenate(parts).reshape(y.shape)

@@ -12,13 +12,13 @@ from stormfusion.losses import Loss, Perceptual
 from stormfusion.units import VARIABLES, vil_from_bytes
 from stormfusion.verification.continuous import error_scores, error_sums
 from stormfusion.verification.counts import categorical_scores, contingency
+from stormfusion.verification.diagrams import reliability_scores
 from stormfusion.verification.pairs import (
     checked_thresholds,
     described,
     in_ours,
     merge,
     pair,
-    ratio,
 )
 from stormfusion.verification.perceptual import (
     checked_distances,
@@ -27,9 +27,9 @@ from stormfusion.verification.perceptual import (
 )
 from stormfusion.verification.probabilistic import crps_score, crps_sums
 from stormfusion.verification.probability import (
-    brier_sums,
-    reliability_scores,
-    reliability_sums,
+    PARTS,
+    probability_scores,
+    probability_sums,
 )
 from stormfusion.verification.spatial import checked_scales, fss_score, fss_sums
 from stormfusion.verification.spectrum import band_score, power_sums, spectrum_score
@@ -217,8 +217,11 @@ class Tally:
             raise ValueError("there is no case to score; add one with Tally.add")
         sums = self.state
         ensembles = sorted(self._ensembles)
-        brier = described(ratio(sums["brier_sum"], sums["brier_pairs"]), "Brier score")
-        diagram = reliability_scores(sums)
+        brier = probability_scores(sums)["brier"]
+        pooled = sums[list(PARTS)]
+        diagram = reliability_scores(
+            pooled.sum("lead") if "lead" in pooled.dims else pooled
+        )
         diagram["base_rate"] = diagram["base_rate"].isel(forecast=0, drop=True)
         counts = sums[["hits", "misses", "false_alarms", "correct_negatives", "pairs"]]
         scores = xr.Dataset(
@@ -284,10 +287,8 @@ class Tally:
             crps = xr.Dataset(
                 {"crps_pairs": errors["pairs"], "crps_sum": errors["absolute_error"]}
             )
-        t, dims = self.thresholds, [str(dim) for dim in observed.dims]
-        diagram = reliability_sums(
-            members, observed, threshold=t, bins=self.bins, over=dims
-        )
+        t = self.thresholds
+        chances = probability_sums(members, observed, threshold=t, bins=self.bins)
         forms = [
             distance_sums(forecast, observed, loss=loss, variable=self.variable)
             for loss in self.distances
@@ -299,9 +300,8 @@ class Tally:
                 contingency(single, observed, threshold=t),
                 errors,
                 crps,
-                brier_sums(members, observed, threshold=t),
                 fss_sums(forecast, observed, threshold=t, scale=self.scales),
-                diagram,
+                chances,
             ],
             compat="equals",
             join="exact",

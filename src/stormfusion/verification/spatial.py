@@ -19,7 +19,6 @@ from stormfusion.verification.pairs import (
     summed,
     threshold_label,
 )
-from stormfusion.verification.probability import check_probabilities
 
 Bare = npt.NDArray[Any]
 
@@ -56,7 +55,6 @@ def fss_sums(
     scales = checked_scales(scale)
     forecast, observed = pair(forecast, observed, members=threshold is not None)
     if threshold is None:
-        check_probabilities(forecast, observed)
         label, limits = None, [None]
     else:
         label = threshold_label(threshold, observed)
