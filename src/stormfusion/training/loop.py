@@ -19,6 +19,7 @@ from stormfusion.losses import WeightedSum
 from stormfusion.training.fabric import channels_last
 from stormfusion.training.plan import Plan, Progress, Store, rate, time_share
 from stormfusion.training.step import FIRST, Change, Stepper, change_at
+from stormfusion.verification.tensors import counts
 
 CSI_THRESHOLDS = {"vil": 0.7753, "rain_rate": 1.0, "reflectivity": 23.0, "rain": 0.1}
 """Events that the progress bar counts, in the variable's units; VIL's is byte 74."""
@@ -171,10 +172,9 @@ def validate(
             forecast = model(data.past).float()
             total += count * float(stepper.loss_of(forecast, data, at.reference))
             seen += count
-            yes = (forecast >= number) & data.valid
-            event = (data.future >= number) & data.valid
-            hits += int((yes & event).sum())
-            either += int((yes | event).sum())
+            known = data.future.where(data.valid, math.nan)
+            hit, miss, alarm, _ = counts(forecast, known, thresholds=[number])[0]
+            hits, either = hits + int(hit), either + int(hit + miss + alarm)
     if not seen:
         raise CatalogError(
             f"every pixel of {variable!r} to be forecast in validation is missing; "
