@@ -75,6 +75,89 @@ def test_the_correlation_of_kelvin():
     assert correlation(line(f), line(-f)).item() == pytest.approx(-1)
 
 
+def correlated(mean, spread, n=5000):
+    """Two fields of normal numbers about a mean, and their correlation."""
+    rng = np.random.default_rng(1)
+    f, noise = rng.normal(0, 1, (2, n))
+    f, o = (mean + spread * x for x in (f, 0.6 * f + 0.8 * noise))
+    return f, o, np.corrcoef(f, o)[0, 1]
+
+
+@pytest.mark.parametrize(
+    ("mean", "spread", "error"),
+    [
+        (250, 5, 1e-12),
+        (-250, 0.01, 1e-9),
+        (1e6, 1, 1e-6),
+        (-1e6, 1, 1e-6),
+        (1e6, 1e6, 1e-12),
+        (1e-9, 1e-12, 1e-9),
+        (1e30, 1e27, 1e-9),
+    ],
+)
+def test_a_large_mean_does_not_drown_the_correlation(mean, spread, error):
+    f, o, expected = correlated(mean, spread)
+    found = correlation(line(f), line(o)).item()
+    assert found == pytest.approx(expected, abs=error)
+    parts = np.split(np.arange(f.size), 10)
+    states = [error_sums(line(f[part]), line(o[part])) for part in parts]
+    assert error_scores(merge(*states)).correlation.item() == pytest.approx(
+        expected, abs=error
+    )
+
+
+def test_a_large_mean_of_one_field_alone():
+    f, o, expected = correlated(0, 1)
+    for forecast, observed in ((f + 1e6, o), (f, o + 1e6), (f - 1e6, o + 1e6)):
+        found = correlation(line(forecast), line(observed)).item()
+        assert found == pytest.approx(expected, abs=1e-6)
+
+
+def test_fields_of_other_sizes_in_one_state():
+    # dry and calm, then warm: the leading figures have other places
+    f, o = np.r_[correlated(1e-3, 1e-4)[:2]].reshape(2, -1)
+    g, p = np.r_[correlated(300, 1)[:2]].reshape(2, -1)
+    expected = np.corrcoef(np.r_[f, g], np.r_[o, p])[0, 1]
+    both = merge(error_sums(line(f), line(o)), error_sums(line(g), line(p)))
+    assert error_scores(both).correlation.item() == pytest.approx(expected, abs=1e-12)
+
+
+def test_both_parts_are_the_sum():
+    f, o, _ = correlated(250, 5)
+    sums = error_sums(line(f), line(o))
+    for name, expected in {
+        "forecast_sum": f.sum(),
+        "observed_sum": o.sum(),
+        "forecast_squared": f @ f,
+        "observed_squared": o @ o,
+        "product": f @ o,
+    }.items():
+        total = sums[name].sum("figures").item()
+        assert total == pytest.approx(expected, rel=1e-13), name
+    # of so few figures that all their sums are exact
+    leading = sums.forecast_squared.sel(figures="leading").item()
+    assert (leading * 2**10).is_integer()
+
+
+def test_infinite_errors():
+    scores = error_scores(error_sums(line([np.inf, 1.0, 3.0]), line([1.0, 2.0, 3.0])))
+    assert scores.mse == scores.mae == scores.mean_error == np.inf
+    assert np.isnan(scores.correlation)
+
+
+def test_dask_is_numpy():
+    pytest.importorskip("dask")
+    f, o, _ = correlated(250, 5, n=240)
+    f[::7] = np.nan
+    f, o = (xr.DataArray(a.reshape(4, 60), dims=("lead", "x")) for a in (f, o))
+    for over in (None, "lead", ["lead", "x"], []):
+        eager = error_scores(error_sums(f, o, over=over))
+        chunks = {"lead": 2, "x": 17}
+        lazy = error_scores(error_sums(f.chunk(chunks), o.chunk(chunks), over=over))
+        assert all(score.chunks is not None for score in lazy.values())
+        xr.testing.assert_allclose(lazy.compute(), eager, rtol=1e-12)
+
+
 @pytest.mark.parametrize(
     ("units", "plain", "squared"),
     [

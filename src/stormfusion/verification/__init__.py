@@ -1,5 +1,12 @@
 """Scores of forecasts: labelled, pooled, and right about ties and missing data."""
 
+from stormfusion.verification.balanced import (
+    RAIN_WEIGHTS,
+    balanced_scores,
+    balanced_sums,
+    bmae,
+    bmse,
+)
 from stormfusion.verification.categorical import (
     bias,
     csi,
@@ -42,6 +49,7 @@ from stormfusion.verification.dispersion import (
     spread_skill,
     spread_sums,
 )
+from stormfusion.verification.edges import gdl, gdl_score, gdl_sums
 from stormfusion.verification.pairs import merge
 from stormfusion.verification.perceptual import (
     distance_score,
@@ -56,6 +64,11 @@ from stormfusion.verification.probability import (
     log_score,
     probability_scores,
     probability_sums,
+)
+from stormfusion.verification.quantiles import (
+    pinball_score,
+    pinball_sums,
+    quantile_score,
 )
 from stormfusion.verification.report import THRESHOLDS, Tally
 from stormfusion.verification.spatial import (
@@ -72,14 +85,26 @@ from stormfusion.verification.spectrum import (
     spectrum_ratio,
     spectrum_score,
 )
+from stormfusion.verification.structure import (
+    psnr,
+    psnr_score,
+    ssim,
+    ssim_score,
+    ssim_sums,
+)
 
 __all__ = [
     "CATEGORICAL",
+    "RAIN_WEIGHTS",
     "THRESHOLDS",
     "WAVELENGTHS",
     "Tally",
+    "balanced_scores",
+    "balanced_sums",
     "band_score",
     "bias",
+    "bmae",
+    "bmse",
     "brier",
     "brier_skill",
     "categorical_scores",
@@ -99,6 +124,9 @@ __all__ = [
     "fss",
     "fss_score",
     "fss_sums",
+    "gdl",
+    "gdl_score",
+    "gdl_sums",
     "hss",
     "log_score",
     "lpips",
@@ -107,12 +135,17 @@ __all__ = [
     "merge",
     "mse",
     "perceptual_distance",
+    "pinball_score",
+    "pinball_sums",
     "pod",
     "pofd",
     "power_sums",
     "probability_scores",
     "probability_sums",
+    "psnr",
+    "psnr_score",
     "pss",
+    "quantile_score",
     "rank_histogram",
     "rank_score",
     "rank_sums",
@@ -128,6 +161,9 @@ __all__ = [
     "spread_scores",
     "spread_skill",
     "spread_sums",
+    "ssim",
+    "ssim_score",
+    "ssim_sums",
     "success_ratio",
     "useful_fss",
     "value_score",
