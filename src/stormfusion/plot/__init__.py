@@ -7,6 +7,7 @@ from stormfusion.plot.maps import field
 from stormfusion.plot.panels import strip, triplet
 from stormfusion.plot.risks import footprint, probability
 from stormfusion.plot.tradeoffs import tradeoff
+from stormfusion.plot.violins import violins
 
 __all__ = [
     "animate",
@@ -19,4 +20,5 @@ __all__ = [
     "tradeoff",
     "training",
     "triplet",
+    "violins",
 ]

@@ -50,6 +50,12 @@ from stormfusion.verification.dispersion import (
     spread_sums,
 )
 from stormfusion.verification.edges import gdl, gdl_score, gdl_sums
+from stormfusion.verification.distributions import (
+    error_distribution,
+    error_quantiles,
+    merge_distributions,
+)
+from stormfusion.verification.goals import GOALS, Goal, skill, skill_scores
 from stormfusion.verification.pairs import merge
 from stormfusion.verification.perceptual import (
     distance_score,
@@ -78,6 +84,8 @@ from stormfusion.verification.spatial import (
     skillful_scale,
     useful_fss,
 )
+from stormfusion.verification.resampling import bootstrap
+from stormfusion.verification.spatial import fss, fss_score, fss_sums
 from stormfusion.verification.spectrum import (
     WAVELENGTHS,
     band_score,
@@ -96,8 +104,10 @@ from stormfusion.verification.structure import (
 __all__ = [
     "CATEGORICAL",
     "RAIN_WEIGHTS",
+    "GOALS",
     "THRESHOLDS",
     "WAVELENGTHS",
+    "Goal",
     "Tally",
     "balanced_scores",
     "balanced_sums",
@@ -105,6 +115,7 @@ __all__ = [
     "bias",
     "bmae",
     "bmse",
+    "bootstrap",
     "brier",
     "brier_skill",
     "categorical_scores",
@@ -117,6 +128,8 @@ __all__ = [
     "distance_score",
     "distance_sums",
     "economic_value",
+    "error_distribution",
+    "error_quantiles",
     "error_scores",
     "error_sums",
     "ets",
@@ -133,6 +146,7 @@ __all__ = [
     "mae",
     "mean_error",
     "merge",
+    "merge_distributions",
     "mse",
     "perceptual_distance",
     "pinball_score",
@@ -156,6 +170,8 @@ __all__ = [
     "roc_scores",
     "sedi",
     "skillful_scale",
+    "skill",
+    "skill_scores",
     "spectrum_ratio",
     "spectrum_score",
     "spread_scores",
