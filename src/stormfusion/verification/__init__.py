@@ -56,6 +56,16 @@ from stormfusion.verification.distributions import (
     merge_distributions,
 )
 from stormfusion.verification.goals import GOALS, Goal, skill, skill_scores
+from stormfusion.verification.granularity import (
+    granularity,
+    granularity_score,
+    granularity_sums,
+)
+from stormfusion.verification.multivariate import (
+    energy_mean,
+    energy_score,
+    energy_sums,
+)
 from stormfusion.verification.pairs import merge
 from stormfusion.verification.perceptual import (
     distance_score,
@@ -85,11 +95,13 @@ from stormfusion.verification.spatial import (
     useful_fss,
 )
 from stormfusion.verification.resampling import bootstrap
+from stormfusion.verification.sal import sal, sal_scores, sal_sums
 from stormfusion.verification.spatial import fss, fss_score, fss_sums
 from stormfusion.verification.spectrum import (
-    WAVELENGTHS,
     band_score,
+    effective_resolution,
     power_sums,
+    resolution_score,
     spectrum_ratio,
     spectrum_score,
 )
@@ -100,6 +112,12 @@ from stormfusion.verification.structure import (
     ssim_score,
     ssim_sums,
 )
+from stormfusion.verification.variogram import (
+    variogram_mean,
+    variogram_score,
+    variogram_sums,
+)
+from stormfusion.verification.waves import WAVELENGTHS
 
 __all__ = [
     "CATEGORICAL",
@@ -130,6 +148,10 @@ __all__ = [
     "economic_value",
     "error_distribution",
     "error_quantiles",
+    "effective_resolution",
+    "energy_mean",
+    "energy_score",
+    "energy_sums",
     "error_scores",
     "error_sums",
     "ets",
@@ -140,6 +162,9 @@ __all__ = [
     "gdl",
     "gdl_score",
     "gdl_sums",
+    "granularity",
+    "granularity_score",
+    "granularity_sums",
     "hss",
     "log_score",
     "lpips",
@@ -168,6 +193,12 @@ __all__ = [
     "rmse",
     "roc",
     "roc_scores",
+    "reliability_sums",
+    "resolution_score",
+    "rmse",
+    "sal",
+    "sal_scores",
+    "sal_sums",
     "sedi",
     "skillful_scale",
     "skill",
@@ -183,4 +214,7 @@ __all__ = [
     "success_ratio",
     "useful_fss",
     "value_score",
+    "variogram_mean",
+    "variogram_score",
+    "variogram_sums",
 ]

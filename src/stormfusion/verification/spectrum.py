@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -10,12 +9,11 @@ import numpy.typing as npt
 import xarray as xr
 
 from stormfusion.data.scaling import SCALINGS, scaling_for
-from stormfusion.grids import Grid
 from stormfusion.units import VARIABLES
+from stormfusion.verification.blocks import map_sums
 from stormfusion.verification.pairs import Dims, described, in_ours, pair, ratio, summed
-
-WAVELENGTHS: tuple[float, ...] = tuple(2.0 ** (i / 2) for i in range(19))
-"""Edges of the classes of wavelength [km]: 1, 1.41, 2, 2.83, 4, ..., 512."""
+from stormfusion.verification.spacing import spacing_of
+from stormfusion.verification.waves import WAVELENGTHS, has_waves, wave_sums
 
 Bare = npt.NDArray[Any]
 
@@ -83,8 +81,8 @@ def power_sums(
             f"spectra need the dimensions y and x, but got {o.dims}; rename the axes "
             "with .rename"
         )
-    spacing, where = _spacing(o)
-    others = set(summed(o, over)) - {"y", "x"}
+    spacing, where = spacing_of(o)
+    over = summed(o, over)
     units = o.attrs.get("units", f.attrs.get("units"))
     numbers: Callable[[Bare], Bare] = np.asarray
     if variable is not None or name in SCALINGS:
@@ -92,15 +90,13 @@ def power_sums(
         of, units = f"the network numbers of {name}", None
     else:
         of = "the values as they are"
-    if "member" not in f.dims:
-        f = f.expand_dims("member")
-    sums = xr.apply_ufunc(
-        lambda f, o: _frame_sums(f, o, numbers, spacing),
+    sums = map_sums(
+        lambda f, o: wave_sums(f, o, numbers, spacing),
         f,
         o,
-        input_core_dims=[["member", "y", "x"], ["y", "x"]],
-        output_core_dims=[["part", "wavelength"]],
-    ).sum(others)
+        over,
+        sizes={"part": 3, "wavelength": len(WAVELENGTHS) - 1},
+    )
     state = xr.Dataset(coords=_labels())
     modes = sums.isel(part=0).astype(np.int64)
     state["power_modes"] = described(modes, "waves that count")
@@ -218,14 +214,132 @@ def spectrum_ratio(
     0.38
     """
     sums = power_sums(forecast, observed, variable=variable, over=over)
-    (dy, dx), _ = _spacing(observed)
-    height, width = observed.sizes["y"], observed.sizes["x"]
-    if not _classes(height, width, dy, dx)[1].any():
+    _check_waves(observed)
+    return spectrum_score(sums) if band is None else band_score(sums, band)
+
+
+def resolution_score(sums: xr.Dataset, *, fraction: float = 0.5) -> xr.DataArray:
+    """
+    The effective resolution of sums of power; see `effective_resolution`.
+
+    Parameters
+    ----------
+    sums
+        As from `power_sums`, or several of these merged.
+    fraction
+        As in `effective_resolution`.
+
+    Returns
+    -------
+    DataArray
+        Wavelength [km].
+
+    Examples
+    --------
+    >>> power = {"power_forecast": [0.0, 2.0, 4.0], "power_observed": [1.0, 4.0, 4.0]}
+    >>> sums = xr.Dataset({name: ("wavelength", p) for name, p in power.items()})
+    >>> resolution_score(sums.assign_coords(wavelength=[2.0, 4.0, 8.0])).item()
+    4.0
+    """
+    if not isinstance(fraction, int | float | np.number) or not 0 < fraction < 1:
+        raise ValueError(
+            f"fraction is {fraction!r}; give a share of the observed power between 0 "
+            "and 1, such as 0.5"
+        )
+    ratios = spectrum_score(sums)
+    length = sums["wavelength"].to_numpy()
+    found = xr.apply_ufunc(
+        lambda r: np.apply_along_axis(_falls_below, -1, r, length, float(fraction)),
+        ratios,
+        input_core_dims=[["wavelength"]],
+        dask="parallelized",
+        output_dtypes=[np.float64],
+    )
+    words = f"shortest wavelength with {fraction:g} of the observed power or more"
+    found = described(found, "effective resolution", "km")
+    of = [ratios.attrs[key] for key in ("comment",) if key in ratios.attrs]
+    return found.assign_attrs(comment="; ".join([words, *of]))
+
+
+def effective_resolution(
+    forecast: xr.DataArray,
+    observed: xr.DataArray,
+    *,
+    fraction: float = 0.5,
+    variable: str | None = None,
+    over: Dims = None,
+) -> xr.DataArray:
+    r"""
+    Wavelength down to which a forecast has the power of the observations.
+
+    The ratio of the spectra, $\sum P_f / \sum P_o$ of each class of wavelengths, is
+    followed from the longest class to the shorter ones until it falls below a fraction
+    for the first time. The wavelength at which it does is interpolated, linearly in the
+    ratio and in the logarithm of the wavelength, between the centres of the classes. A
+    ratio that rises again further on, as that of noise does, does not count.
+
+    The longest classes hold few waves: pool cases before trusting that they fail. As
+    all of a spectrum this says nothing about whether detail is in its place.
+
+    Parameters
+    ----------
+    forecast, observed, variable, over
+        As in `power_sums`.
+    fraction
+        The share of the observed power that counts as resolved, between 0 and 1. The
+        literature takes where the spectra part, by eye or at a half.
+
+    Returns
+    -------
+    DataArray
+        Wavelength [km], the shorter the finer. The centre of the shortest class with
+        power where the ratio never falls below, so that all that the grid can tell is
+        resolved; infinite where the longest class fails; NaN where there is no power
+        at all. A class without any power is passed over.
+
+    References
+    ----------
+    Skamarock, W. C., 2004: Evaluating mesoscale NWP models using kinetic energy
+    spectra. *Mon. Wea. Rev.*, **132**, 3019-3032, <https://doi.org/10.1175/MWR2830.1>.
+
+    Examples
+    --------
+    >>> noise = np.random.default_rng(0).random((64, 64))
+    >>> observed = xr.DataArray(noise, dims=("y", "x"))
+    >>> blurred = observed.rolling(x=5, y=5, center=True, min_periods=1).mean()
+    >>> effective_resolution(blurred, observed).round(1).item()
+    11.5
+    """
+    sums = power_sums(forecast, observed, variable=variable, over=over)
+    _check_waves(observed)
+    return resolution_score(sums, fraction=fraction)
+
+
+def _falls_below(ratios: Bare, wavelengths: Bare, fraction: float) -> float:
+    """Where the ratios, from the longest wavelength on, first fall below a fraction."""
+    known = np.flatnonzero(~np.isnan(ratios))
+    known = known[np.argsort(-wavelengths[known])]
+    if not known.size:
+        return np.nan
+    short = np.flatnonzero(ratios[known] < fraction)
+    if not short.size:
+        return float(wavelengths[known[-1]])
+    if short[0] == 0:
+        return np.inf
+    above, below = known[short[0] - 1], known[short[0]]
+    part = (fraction - ratios[below]) / (ratios[above] - ratios[below])
+    return float(wavelengths[below] * (wavelengths[above] / wavelengths[below]) ** part)
+
+
+def _check_waves(observed: xr.DataArray) -> None:
+    spacing, _ = spacing_of(observed)
+    shape = observed.sizes["y"], observed.sizes["x"]
+    if not has_waves(shape, spacing):
+        (height, width), (dy, dx) = shape, spacing
         raise ValueError(
             f"a grid of {height} x {width} pixels of {dy:g} x {dx:g} km has no wave of "
             "1 to 512 km; give its y and x in metres, or with their units"
         )
-    return spectrum_score(sums) if band is None else band_score(sums, band)
 
 
 def _edges_of(band: Sequence[float]) -> tuple[float, float]:
@@ -242,16 +356,6 @@ def _edges_of(band: Sequence[float]) -> tuple[float, float]:
     )
 
 
-def _spacing(o: xr.DataArray) -> tuple[tuple[float, float], str]:
-    """Distance between rows and between columns [km], and words where it is a guess."""
-    guess = ", on a grid without coordinates, as if a pixel was 1 km wide"
-    if not {"y", "x"} & set(o.coords):
-        return (1.0, 1.0), guess
-    # freed of the rounding of coordinates, so that equal grids share their classes
-    dy, dx = (float(f"{length / 1000:.6g}") for length in Grid.of(o).spacing)
-    return (dy, dx), ""
-
-
 def _labels() -> dict[str, xr.Variable]:
     def label(values: Bare, what: str) -> xr.Variable:
         return xr.Variable("wavelength", values, {"long_name": what, "units": "km"})
@@ -262,52 +366,3 @@ def _labels() -> dict[str, xr.Variable]:
         "wavelength_lower": label(lower, "shortest wavelength of the class"),
         "wavelength_upper": label(upper, "longest wavelength of the class"),
     }
-
-
-def _frame_sums(
-    f: Bare, o: Bare, numbers: Callable[[Bare], Bare], spacing: tuple[float, float]
-) -> Bare:
-    """Modes, forecast power and observed power, one frame after the other."""
-    height, width = o.shape[-2:]
-    number, modes = _classes(height, width, *spacing)
-    hann = [np.sin(np.pi * (np.arange(n) + 0.5) / n) ** 2 for n in (height, width)]
-    window = np.outer(*hann)
-    dtype = np.result_type(f, o, np.float32)
-    result = np.zeros((*o.shape[:-2], 3, modes.size))
-    for place in np.ndindex(o.shape[:-2]):
-        frames = *f[place], o[place]
-        with np.errstate(over="ignore", invalid="ignore"):
-            fields = [numbers(frame.astype(dtype, copy=False)) for frame in frames]
-        valid = np.logical_and.reduce([np.isfinite(field) for field in fields])
-        if not valid.any():
-            continue
-        powers = [_power(field, valid, window, number, modes) for field in fields]
-        result[place] = modes, np.mean(powers[:-1], axis=0), powers[-1]
-    result[..., 1:, :] *= spacing[0] * spacing[1] / np.sum(window**2)
-    return result
-
-
-def _power(field: Bare, valid: Bare, window: Bare, number: Bare, modes: Bare) -> Bare:
-    """$|F|^2$ of a field, summed by class; zero where it is rounding alone."""
-    field = np.where(valid, field, 0.0)
-    scale = np.sum((field * window) ** 2)
-    field = (field - np.average(field, weights=window)) * window
-    waves = np.fft.rfft2(field)
-    squared = waves.real**2 + waves.imag**2
-    squared[:, 1 : (field.shape[1] + 1) // 2] *= 2.0  # and their conjugates
-    power = np.bincount(number, squared.ravel(), modes.size + 1)[1:]
-    return np.where(power > 1e-24 * scale * modes, power, 0.0)
-
-
-@lru_cache(maxsize=8)
-def _classes(height: int, width: int, dy: float, dx: float) -> tuple[Bare, Bare]:
-    """Class of each wave of `rfft2`, from 1, or 0 for none; and the waves of each."""
-    ky, kx = np.fft.fftfreq(height, dy), np.fft.rfftfreq(width, dx)
-    with np.errstate(divide="ignore"):
-        # an edge is met in spite of rounding, and halves of octaves are counted from 1
-        found = np.floor(1.0001 - 2.0 * np.log2(np.hypot(ky[:, None], kx)))
-    number = np.where((found < 1) | (found >= len(WAVELENGTHS)), 0, found)
-    number = number.astype(np.intp).ravel()
-    twice = np.ones((height, kx.size))
-    twice[:, 1 : (width + 1) // 2] = 2.0
-    return number, np.bincount(number, twice.ravel(), len(WAVELENGTHS))[1:]
