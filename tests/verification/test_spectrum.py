@@ -1,5 +1,6 @@
 from itertools import product
 
+import dask
 import numpy as np
 import pytest
 import xarray as xr
@@ -15,7 +16,9 @@ from stormfusion.verification import merge
 from stormfusion.verification.spectrum import (
     WAVELENGTHS,
     band_score,
+    effective_resolution,
     power_sums,
+    resolution_score,
     spectrum_ratio,
     spectrum_score,
 )
@@ -455,7 +458,7 @@ def test_bands_end_at_edges(band):
 
 def test_bad_input():
     f = field(noise((8, 8)))
-    with pytest.raises(ValueError, match=r"rename the axes with \.rename"):
+    with pytest.raises(ValueError, match=r"dimensions y and x, .*\.rename"):
         power_sums(f.rename(y="row"), f.rename(y="row"))
     with pytest.raises(ValueError, match="wanted one of vil"):
         power_sums(f, f, variable="hail")
@@ -480,3 +483,161 @@ def test_what_comes_in_stays_as_it_was():
     power_sums(f, o)
     xr.testing.assert_identical(f, before[0])
     xr.testing.assert_identical(o, before[1])
+
+
+# ------------------------------------------------------------------ float32 and Dask
+
+
+@pytest.mark.parametrize("offset", [0.0, 300.0])
+def test_single_precision_is_enough(offset):
+    # a smooth forecast has 1e-10 of the observed power at 2 km, and it is seen
+    o = gaussian_filter(noise((128, 128)), 1) + offset
+    f = gaussian_filter(o - offset, 2) + offset
+    exact = power_sums(field(f), field(o))
+    single = power_sums(*(field(a.astype(np.float32)) for a in (f, o)))
+    here, there = (spectrum_score(s) for s in (exact, single))
+    plain = here > (1e-9 if offset == 0 else 1e-3)
+    assert plain.sum() > 6
+    np.testing.assert_allclose(there.where(plain), here.where(plain), rtol=2e-3)
+
+
+def test_rounding_in_single_precision_is_no_power():
+    wave = plane((64, 64), 1, 1, 32.0, 0.0).astype(np.float32)
+    window = power_sums(wave, wave)
+    exact = power_sums(wave.astype(np.float64), wave.astype(np.float64))
+    large = exact.power_observed > 1e-9 * exact.power_observed.max()
+    np.testing.assert_allclose(
+        window.power_observed.where(large), exact.power_observed.where(large), rtol=1e-3
+    )
+    least = 1e-11 * exact.power_observed.max()
+    assert (window.power_observed.where(~large, 0) < least).all()
+
+
+# a class without waves is 0/0, and Dask divides when NumPy's silence is over
+@pytest.mark.filterwarnings("ignore:invalid value encountered:RuntimeWarning")
+def test_dask_is_numpy():
+    o = field(noise((2, 3, 24, 20))[0])
+    f = xr.concat([o + field(noise((3, 24, 20), s)) for s in (1, 2)], "member")
+    f[1, 0, 3, 4] = np.nan
+    expected = power_sums(f, o)
+
+    def refuse(*_, **__):
+        raise AssertionError("computed too soon")
+
+    chunks = {"lead": 2, "y": 7}
+    with dask.config.set(scheduler=refuse):
+        lazy = power_sums(f.chunk(chunks), o.chunk(chunks))
+        score = resolution_score(lazy)
+    xr.testing.assert_allclose(lazy.compute(), expected)
+    xr.testing.assert_allclose(score.compute(), effective_resolution(f, o))
+
+
+# --------------------------------------------------------------- effective resolution
+
+
+def powers(ratios, observed=1.0):
+    """Sums with these ratios, from the longest wavelength on."""
+    o = np.full(len(ratios), observed)
+    sums = {"power_forecast": np.array(ratios) * o, "power_observed": o}
+    sums = xr.Dataset({k: ("wavelength", v[::-1]) for k, v in sums.items()})
+    return sums.assign_coords(wavelength=2.0 ** np.arange(len(ratios)))
+
+
+@pytest.mark.parametrize(
+    ("ratios", "fraction", "wavelength"),
+    [
+        ([1.0, 1.0, 0.0, 0.0], 0.5, 2**1.5),
+        ([1.0, 0.75, 0.25, 0.0], 0.5, 2**1.5),
+        ([1.0, 0.9, 0.8, 0.4], 0.6, 2**0.5),
+        # a rebound does not count, whether it is noise or not
+        ([1.0, 1.0, 0.0, 5.0], 0.5, 2**1.5),
+        # what is reached exactly is resolved
+        ([1.0, 0.5, 0.5, 0.0], 0.5, 2.0),
+        ([1.0, 2.0, 1.5, 0.5], 0.5, 1.0),
+        ([0.4, 1.0, 1.0, 1.0], 0.5, np.inf),
+        ([np.nan, 1.0, 0.0, 0.0], 0.5, 2**1.5),
+        ([1.0, np.nan, 0.0, 0.0], 0.5, 4.0),
+        ([1.0, 1.0, 1.0, np.nan], 0.5, 2.0),
+        ([np.inf, np.inf, 0.0, 0.0], 0.5, 2.0),
+        ([np.nan] * 4, 0.5, np.nan),
+    ],
+)
+def test_resolution_by_hand(ratios, fraction, wavelength):
+    sums = powers([0.0 if np.isnan(r) or np.isinf(r) else r for r in ratios])
+    odd = np.array(ratios)[::-1]
+    none = sums.power_observed.where(~(np.isnan(odd) | np.isinf(odd)), 0.0)
+    some = sums.power_forecast.where(~np.isinf(odd), 1.0)
+    sums = sums.assign(power_observed=none, power_forecast=some)
+    score = resolution_score(sums, fraction=fraction)
+    np.testing.assert_allclose(score, wavelength)
+    assert score.attrs["units"] == "km"
+    turned = resolution_score(sums.isel(wavelength=slice(None, None, -1)))
+    if fraction == 0.5:
+        np.testing.assert_allclose(turned, wavelength)
+
+
+@pytest.mark.parametrize(
+    ("sigma", "spacing"), [(1.0, 1.0), (2.0, 1.0), (4.0, 1.0), (2.0, 2.0), (4.0, 2.0)]
+)
+def test_resolution_of_a_gaussian_blur(sigma, spacing):
+    # exp(-(2 pi sigma / wavelength)^2) = 1/2
+    o = noise((200, 200))
+    f = gaussian_filter(o, sigma / spacing, mode="wrap")
+    arrays = (on_grid(a, spacing * 1000, spacing * 1000) for a in (f, o))
+    found = effective_resolution(*arrays)
+    expected = 2 * np.pi * sigma / np.log(2) ** 0.5
+    assert found.item() == pytest.approx(expected, rel=0.08)
+
+
+def test_noise_added_to_a_blur_does_not_sharpen_it():
+    o = gaussian_filter(noise((200, 200)), 1)
+    f = gaussian_filter(o, 3)
+    smooth = effective_resolution(field(f), field(o)).item()
+    rough = field(f + 0.02 * noise(o.shape, 1))
+    assert spectrum_ratio(rough, field(o))[1] > 1
+    assert effective_resolution(rough, field(o)).item() == pytest.approx(
+        smooth, rel=0.02
+    )
+
+
+def test_resolution_of_cases_and_leads():
+    o = noise((2, 100, 100))
+    f = np.stack([gaussian_filter(m, s) for m, s in zip(o, (1, 3), strict=True)])
+    by_lead = effective_resolution(field(f), field(o))
+    assert by_lead.dims == ("lead",)
+    assert by_lead[0] < by_lead[1]
+    states = [power_sums(field(f[i]), field(o[i])) for i in range(2)]
+    both = effective_resolution(field(f), field(o), over="lead")
+    xr.testing.assert_allclose(resolution_score(merge(*states)), both)
+    assert by_lead[0] < both < by_lead[1]
+    # what is perfect resolves all that the grid can tell
+    perfect = effective_resolution(field(o), field(o), over="lead")
+    assert perfect.item() == pytest.approx(2**0.5 * 2**0.25)
+    members = xr.concat([field(f), field(f)], "member")
+    xr.testing.assert_allclose(effective_resolution(members, field(o)), by_lead)
+    attrs = effective_resolution(field(f), field(o).rename("hail"), fraction=0.3).attrs
+    assert "0.3 of the observed power" in attrs["comment"]
+    assert "values as they are" in attrs["comment"]
+
+
+def test_resolution_of_nothing():
+    o = field(noise((16, 16)))
+    assert np.isnan(effective_resolution(0 * o, 0 * o))
+    assert effective_resolution(0 * o, o) == np.inf
+    assert np.isnan(effective_resolution(o * np.nan, o))
+
+
+@pytest.mark.parametrize("fraction", [0, 1, -0.5, 50, np.nan, "0.5", None])
+def test_fractions_are_shares(fraction):
+    sums = powers([1.0, 0.2])
+    with pytest.raises(ValueError, match=r"between 0 and 1, such as 0\.5"):
+        resolution_score(sums, fraction=fraction)
+    o = field(noise((8, 8)))
+    with pytest.raises(ValueError, match=r"between 0 and 1, such as 0\.5"):
+        effective_resolution(o, o, fraction=fraction)
+
+
+def test_resolution_needs_a_wave():
+    small = field(noise((8, 8))).assign_coords(y=range(8), x=range(8))
+    with pytest.raises(ValueError, match=r"0.001 x 0.001 km.*y and x in metres"):
+        effective_resolution(small, small)

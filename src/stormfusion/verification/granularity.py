@@ -61,11 +61,6 @@ def granularity_sums(
         raise ValueError("forecast has no members; give one or more")
     one = forecast.isel(member=0, drop=True) if "member" in dims else forecast
     f, o = pair(forecast, one, members=True)
-    if not {"y", "x"} <= set(o.dims):
-        raise ValueError(
-            f"edges need the dimensions y and x, but got {o.dims}; rename the axes "
-            "with .rename"
-        )
     spacing, where = spacing_of(o)
     limits = [None]
     if threshold is not None:
@@ -90,8 +85,7 @@ def granularity_sums(
     if threshold is None:
         return state.isel(threshold=0)
     label = threshold_label(threshold, one)
-    state = state.assign_coords(threshold=np.atleast_1d(label))
-    state = state if label.ndim else state.isel(threshold=0, drop=True)
+    state = state if label.ndim else state.isel(threshold=0)
     return state.assign_coords(threshold=label)
 
 
@@ -138,7 +132,9 @@ def granularity(
     length of the contours of all probabilities from 0 to 1). The factor makes it a
     width: that over which $p$ rises in a straight line from 0 to 1. So a moving average
     of width $w$ makes of a sharp edge one of granularity $w$, and a Gaussian of
-    standard deviation $\sigma$ one of $6 / \sqrt{\pi} \, \sigma \approx 3.4 \, \sigma$.
+    standard deviation $\sigma$ one of $6 / \sqrt{\pi} \, \sigma \approx 3.4 \, \sigma$,
+    and of more, up to $5 \, \sigma$ or so, where storms are smaller than the blur or
+    melt together in it.
     That of yes and no, $p$ being 0 or 1, is the distance between two pixels, and none
     is finer. Where all is certain nothing is added, so that it does not matter how much
     of the domain is dry. Between pixel centers the map is taken to be bilinear.

@@ -57,11 +57,6 @@ def sal_sums(
     """
     objects = _Objects(threshold_factor, quantile, wet)
     f, o = pair(forecast, observed)
-    if not {"y", "x"} <= set(o.dims):
-        raise ValueError(
-            f"objects need the dimensions y and x, but got {o.dims}; rename the axes "
-            "with .rename"
-        )
     spacing, where = spacing_of(o)
     sums = map_sums(
         lambda f, o: _components(f[0], o, spacing, objects),
@@ -192,9 +187,9 @@ def sal(
     >>> rain = np.zeros((8, 8))
     >>> rain[2:4, 2:4] = 5.0
     >>> observed = xr.DataArray(rain, dims=("y", "x"))
-    >>> scores = sal(observed.roll(x=4), observed)
-    >>> [scores[name].round(2).item() for name in ("structure", "amplitude", "location")]
-    [0.0, 0.0, 0.35]
+    >>> scores = sal(observed.roll(x=4), observed).round(2)
+    >>> scores.structure.item(), scores.amplitude.item(), scores.location.item()
+    (0.0, 0.0, 0.35)
     """
     return sal_scores(
         sal_sums(
