@@ -49,12 +49,12 @@ from stormfusion.verification.dispersion import (
     spread_skill,
     spread_sums,
 )
-from stormfusion.verification.edges import gdl, gdl_score, gdl_sums
 from stormfusion.verification.distributions import (
     error_distribution,
     error_quantiles,
     merge_distributions,
 )
+from stormfusion.verification.edges import gdl, gdl_score, gdl_sums
 from stormfusion.verification.goals import GOALS, Goal, skill, skill_scores
 from stormfusion.verification.granularity import (
     granularity,
@@ -81,12 +81,20 @@ from stormfusion.verification.probability import (
     probability_scores,
     probability_sums,
 )
+from stormfusion.verification.protocols import (
+    PROTOCOLS,
+    Protocol,
+    protocol_scores,
+    protocol_sums,
+)
 from stormfusion.verification.quantiles import (
     pinball_score,
     pinball_sums,
     quantile_score,
 )
 from stormfusion.verification.report import THRESHOLDS, Tally
+from stormfusion.verification.resampling import bootstrap
+from stormfusion.verification.sal import sal, sal_scores, sal_sums
 from stormfusion.verification.spatial import (
     fss,
     fss_score,
@@ -94,9 +102,6 @@ from stormfusion.verification.spatial import (
     skillful_scale,
     useful_fss,
 )
-from stormfusion.verification.resampling import bootstrap
-from stormfusion.verification.sal import sal, sal_scores, sal_sums
-from stormfusion.verification.spatial import fss, fss_score, fss_sums
 from stormfusion.verification.spectrum import (
     band_score,
     effective_resolution,
@@ -121,11 +126,13 @@ from stormfusion.verification.waves import WAVELENGTHS
 
 __all__ = [
     "CATEGORICAL",
-    "RAIN_WEIGHTS",
     "GOALS",
+    "PROTOCOLS",
+    "RAIN_WEIGHTS",
     "THRESHOLDS",
     "WAVELENGTHS",
     "Goal",
+    "Protocol",
     "Tally",
     "balanced_scores",
     "balanced_sums",
@@ -146,12 +153,12 @@ __all__ = [
     "distance_score",
     "distance_sums",
     "economic_value",
-    "error_distribution",
-    "error_quantiles",
     "effective_resolution",
     "energy_mean",
     "energy_score",
     "energy_sums",
+    "error_distribution",
+    "error_quantiles",
     "error_scores",
     "error_sums",
     "ets",
@@ -181,6 +188,8 @@ __all__ = [
     "power_sums",
     "probability_scores",
     "probability_sums",
+    "protocol_scores",
+    "protocol_sums",
     "psnr",
     "psnr_score",
     "pss",
@@ -190,19 +199,18 @@ __all__ = [
     "rank_sums",
     "reliability",
     "reliability_scores",
-    "rmse",
-    "roc",
-    "roc_scores",
     "reliability_sums",
     "resolution_score",
     "rmse",
+    "roc",
+    "roc_scores",
     "sal",
     "sal_scores",
     "sal_sums",
     "sedi",
-    "skillful_scale",
     "skill",
     "skill_scores",
+    "skillful_scale",
     "spectrum_ratio",
     "spectrum_score",
     "spread_scores",

@@ -281,6 +281,11 @@ def merge(*states: xr.Dataset) -> xr.Dataset:
     if not states:
         raise ValueError("got no state to merge; pass one or more")
     total, *others = states
+    if "key" in total:
+        raise ValueError(
+            "got samples of errors, which do not add; merge these with "
+            "merge_distributions"
+        )
     for state in others:
         if set(state.data_vars) != set(total.data_vars):
             raise ValueError(
@@ -328,8 +333,16 @@ def ratio(part: xr.DataArray, whole: xr.DataArray) -> xr.DataArray:
     >>> ratio(xr.DataArray([1, 0]), xr.DataArray([2, 0])).values
     array([0.5, nan])
     """
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return part / whole
+
+    def divide(a: npt.NDArray[Any], b: npt.NDArray[Any]) -> Any:
+        # here, for on Dask it is done later
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.true_divide(a, b)
+
+    found: xr.DataArray = xr.apply_ufunc(
+        divide, part, whole, dask="parallelized", output_dtypes=[np.float64]
+    )
+    return found
 
 
 def described(
