@@ -92,7 +92,7 @@ from stormfusion.verification.quantiles import (
     pinball_sums,
     quantile_score,
 )
-from stormfusion.verification.report import THRESHOLDS, Tally
+from stormfusion.verification.report import verify
 from stormfusion.verification.resampling import bootstrap
 from stormfusion.verification.sal import sal, sal_scores, sal_sums
 from stormfusion.verification.spatial import (
@@ -117,6 +117,7 @@ from stormfusion.verification.structure import (
     ssim_score,
     ssim_sums,
 )
+from stormfusion.verification.tally import THRESHOLDS, Tally
 from stormfusion.verification.variogram import (
     variogram_mean,
     variogram_score,
@@ -225,4 +226,5 @@ __all__ = [
     "variogram_mean",
     "variogram_score",
     "variogram_sums",
+    "verify",
 ]

@@ -9,7 +9,7 @@ import xarray as xr
 
 from stormfusion.units import vil_from_bytes, vil_to_code
 from stormfusion.verification.continuous import error_scores, error_sums
-from stormfusion.verification.counts import categorical_scores, contingency
+from stormfusion.verification.counts import COUNTS, categorical_scores, contingency
 from stormfusion.verification.pairs import described, in_ours, pair
 
 
@@ -258,9 +258,6 @@ def protocol_scores(sums: xr.Dataset, *, protocol: str | Protocol) -> xr.Dataset
         ),
     }
     return scores
-
-
-COUNTS = ("hits", "misses", "false_alarms", "correct_negatives")
 
 
 def named(name: str, pool: int | None) -> str:

@@ -1,0 +1,261 @@
+"""Every score of every forecast of many cases, gathered case by case."""
+
+import copy
+from collections.abc import Mapping, Sequence
+from typing import Self
+
+import numpy as np
+import xarray as xr
+
+from stormfusion.losses import Loss, Perceptual
+from stormfusion.units import VARIABLES, vil_from_bytes
+from stormfusion.verification.everything import Settings, all_scores, all_sums
+from stormfusion.verification.pairs import (
+    checked_thresholds,
+    described,
+    in_ours,
+    merge,
+    pair,
+)
+from stormfusion.verification.perceptual import checked_distances
+from stormfusion.verification.spatial import checked_scales
+
+THRESHOLDS: dict[str, tuple[float, ...]] = {
+    # the levels of SEVIR, in which the bytes 16 to 219 are the VIP levels
+    "vil": tuple(vil_from_bytes(np.array([16, 74, 133, 160, 181, 219])).tolist()),
+    "reflectivity": (20.0, 30.0, 40.0, 50.0),
+    "rain_rate": (0.5, 2.0, 5.0, 10.0, 30.0),
+    "rain": (1.0, 5.0, 10.0, 30.0),
+    "mesh": (10.0, 25.4, 50.8),
+    "ir069": (-60.0, -50.0, -40.0, -30.0),
+    "ir107": (-60.0, -40.0, -20.0, 0.0),
+    "vis": (0.2, 0.4, 0.6, 0.8),
+    "lightning": (1.0, 5.0),
+}
+"""The usual thresholds of each variable, in its units."""
+
+
+class Tally:
+    """
+    Scores of several forecasts over many cases, in bounded memory.
+
+    A case is one forecast window. Sums and counts are added case by case and divided
+    once, at the end. A pixel counts for all forecasts of a case or for none: where one
+    of them is missing, none is scored, so that all are compared on the same pairs.
+
+    Parameters
+    ----------
+    variable
+        What is scored; it has the usual thresholds and the units, where the
+        observations do not say them.
+    thresholds
+        Of events, `value >= threshold`, in the units of the variable.
+    scales
+        Widths of the windows of the fractions skill score [pixels], odd.
+    bins
+        Bins of the reliability diagram.
+    distances
+        Losses that compare whole maps, each a score under its name. By default the
+        perceptual distance by the encoder of the library, where it knows the variable.
+
+    Examples
+    --------
+    >>> tally = Tally("rain_rate", thresholds=[1.0], scales=[1])
+    >>> observed = xr.DataArray(np.eye(4), dims=("y", "x"))
+    >>> tally.add({"still": observed, "dry": 0 * observed}, observed)
+    >>> tally.dataset().csi.sel(threshold=1.0).values
+    array([1., 0.])
+    """
+
+    def __init__(
+        self,
+        variable: str,
+        *,
+        thresholds: Sequence[float] | None = None,
+        scales: Sequence[int] = (1, 5, 17),
+        bins: int = 10,
+        distances: Sequence[Loss] | None = None,
+    ) -> None:
+        if thresholds is None and variable not in THRESHOLDS:
+            raise ValueError(
+                f"no usual thresholds are known for {variable!r}; pass thresholds "
+                f"(known for: {', '.join(THRESHOLDS)})"
+            )
+        if thresholds is None:
+            thresholds = THRESHOLDS[variable]
+        self.variable = variable
+        self.thresholds = np.atleast_1d(checked_thresholds(thresholds)).tolist()
+        self.scales = checked_scales(scales)
+        self.bins = bins
+        if distances is None:
+            usual = Perceptual()
+            distances = (usual,) if usual.beware(variable) is None else ()
+        self.distances = checked_distances(distances)
+        for loss in self.distances:
+            if (why := loss.beware(variable)) is not None:
+                raise ValueError(f"distances hold {loss.name!r}: {why}")
+        self.state: xr.Dataset | None = None
+        self._ensembles: set[str] = set()
+
+    @property
+    def cases(self) -> int:
+        """Cases added so far."""
+        return 0 if self.state is None else int(self.state["cases"])
+
+    def add(
+        self,
+        forecasts: Mapping[str, xr.DataArray],
+        observed: xr.DataArray,
+        *,
+        ensembles: Mapping[str, xr.DataArray] | None = None,
+    ) -> None:
+        """
+        Add one case.
+
+        Parameters
+        ----------
+        forecasts
+            By name, each with the dimensions of `observed`, and `member` if it is an
+            ensemble: then errors and events are those of the ensemble mean, fractions
+            and probabilities those of the members.
+        observed
+            What came, on the grid of every forecast, such as `(lead, y, x)`.
+        ensembles
+            Members of some of the forecasts, where these are not their mean: CRPS,
+            Brier score and reliability are theirs.
+        """
+        ensembles = {} if ensembles is None else ensembles
+        self._check(forecasts, ensembles)
+        if self.variable in VARIABLES:
+            both = (*forecasts.values(), *ensembles.values())
+            observed, *ours = in_ours(self.variable, observed, *both)
+            forecasts = dict(zip(forecasts, ours, strict=False))
+            ensembles = dict(zip(ensembles, ours[len(forecasts) :], strict=True))
+        given = {
+            name: pair(forecast, observed, members=True)[0]
+            for name, forecast in forecasts.items()
+        }
+        members = {
+            name: pair(ensemble, observed, members=True)[0]
+            for name, ensemble in ensembles.items()
+        }
+        _, bare = pair(next(iter(given.values())), observed, members=True)
+        valid = bare.notnull()
+        for forecast in (*given.values(), *members.values()):
+            known = forecast.notnull()
+            valid &= known.all("member") if "member" in known.dims else known
+        bare = bare.where(valid).assign_attrs(observed.attrs)
+        settings = Settings(
+            self.variable, self.thresholds, self.scales, self.bins, self.distances
+        )
+        states = _alike(
+            [
+                all_sums(forecast, members.get(name, forecast), bare, settings)
+                for name, forecast in given.items()
+            ]
+        )
+        state = xr.concat(
+            states, "forecast", coords="minimal", compat="override", join="exact"
+        )
+        state = state.assign_coords(forecast=list(given)).assign(cases=1)
+        state.attrs = {k: v for k, v in bare.attrs.items() if k == "units"}
+        self.state = state if self.state is None else merge(self.state, state)
+        self._ensembles |= {
+            name
+            for name, forecast in (given | members).items()
+            if forecast.sizes.get("member", 1) > 1
+        }
+
+    def merge(self, other: Self) -> Self:
+        """
+        Both tallies together, as of one that saw the cases of both.
+
+        Parameters
+        ----------
+        other
+            A tally of the same forecasts, thresholds and scales.
+
+        Returns
+        -------
+        Tally
+            A new one.
+        """
+        both = copy.copy(self)
+        states = [s for s in (self.state, other.state) if s is not None]
+        both.state = merge(*states) if states else None
+        both._ensembles = self._ensembles | other._ensembles
+        return both
+
+    def dataset(self) -> xr.Dataset:
+        """
+        The scores of all cases.
+
+        Returns
+        -------
+        Dataset
+            By `forecast` and what applies of `lead`, `threshold`, `scale` and `bin`:
+            scores of events (`csi`, `pod`, `far`, `bias`, `hss`, ...) with their
+            counts, and `csi_pool4`, `csi_pool16` of the largest values in squares;
+            errors (`mse`, `mae`, `mean_error`, ...); `crps`; `fss`, `fss_useful` and
+            `skillful_scale`; `brier` and its parts, `roc_area`, the reliability
+            diagram; for ensembles `spread`, `spread_skill` and `rank_histogram`;
+            `cases`; and how sharp it is: `perceptual`, the distance in the features of
+            the radar encoder, `spectrum_ratio`, the power at 4 to 16 km as a share of
+            the observed, `spectrum` that of every `wavelength`,
+            `effective_resolution`, and the `granularity` of the probabilities, where
+            the grid is regular. Scores of nothing are NaN.
+        """
+        if self.state is None:
+            raise ValueError("there is no case to score; add one with Tally.add")
+        ensembles = sorted(self._ensembles)
+        scores = all_scores(self.state, self.distances, fair=bool(ensembles))
+        scores["cases"] = described(self.state["cases"], "cases scored")
+        whose = f"fair for the members of {', '.join(ensembles)}, " if ensembles else ""
+        scores["crps"].attrs["comment"] = f"{whose}absolute error of single forecasts"
+        scores["forecast"].attrs["long_name"] = "forecast"
+        scores.attrs = {
+            "variable": self.variable,
+            "comment": (
+                "sums and counts are pooled over pixels and cases before they are "
+                "divided; an event is value >= threshold; pairs missing in any "
+                "forecast or in the observations are not counted; errors and events of "
+                "an ensemble are those of its mean; perceptual distances and spectra "
+                "are those of its members"
+            ),
+        }
+        order = ("forecast", "lead", "threshold", "scale", "wavelength", "bin", "rank")
+        return scores.transpose(*order, missing_dims="ignore")
+
+    def _check(
+        self,
+        forecasts: Mapping[str, xr.DataArray],
+        ensembles: Mapping[str, xr.DataArray],
+    ) -> None:
+        if not forecasts:
+            raise ValueError("got no forecast to score; pass one or more by name")
+        known = [] if self.state is None else self.state["forecast"].values.tolist()
+        if known and known != list(forecasts):
+            raise ValueError(
+                f"got forecasts {list(forecasts)}, but the cases before were of "
+                f"{known}; score the same forecasts in every case"
+            )
+        if stray := [name for name in ensembles if name not in forecasts]:
+            raise ValueError(
+                f"ensembles {stray} have no forecast of that name; pass their mean in "
+                "forecasts too"
+            )
+
+
+def _alike(states: list[xr.Dataset]) -> list[xr.Dataset]:
+    """Each with the sums of all: none, of what a single forecast has not."""
+    known = {name: state[name] for state in states for name in state}
+    for name in list(known):
+        if len({state[name].shape for state in states if name in state}) > 1:
+            # ensembles of other sizes have ranks of their own
+            known.pop(name)
+    return [
+        xr.Dataset(
+            {n: state.get(n, xr.zeros_like(example)) for n, example in known.items()}
+        ).assign_attrs(state.attrs)
+        for state in states
+    ]
