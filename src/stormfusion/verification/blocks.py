@@ -17,7 +17,9 @@ Sums: TypeAlias = Callable[[Bare, Bare], Bare]
 
 NUMBERS = 2**13
 """Pairs of a block: few enough to stay in cache, with their members."""
-CHUNK = 2**17
+BYTES = 2**18
+"""Of a block at least, as far as it has so many: shorter ones cost more to begin."""
+CHUNK = 2**18
 """Pairs that a thread takes at a time. Their sums are added in order, so that the
 result does not depend on how many threads there are."""
 FEW = 64
@@ -175,12 +177,13 @@ def _pairs(run: _Run, f: Bare, o: Bare, threads: int) -> Bare:
         outer = kept
     shape, pairs = o.shape[:outer], math.prod(o.shape[outer:])
     o, f = o.reshape(*shape, pairs), f.reshape(len(f), *shape, pairs)
+    length = min(max(BYTES // (len(f) * f.itemsize), NUMBERS), CHUNK)
 
     def row(place: tuple[tuple[int, ...], int]) -> Bare:
         at, start = place
         found = np.zeros(sizes)
-        for first in range(start, min(start + CHUNK, pairs), NUMBERS):
-            part = slice(first, first + NUMBERS)
+        for first in range(start, min(start + CHUNK, pairs), length):
+            part = slice(first, first + length)
             found += block(f[:, *at, part, None], o[*at, part, None])[0]
         return found
 

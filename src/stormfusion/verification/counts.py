@@ -103,14 +103,15 @@ def _counting(thresholds: npt.NDArray[np.float64]) -> Callable[[Bare, Bare], Bar
 
     def block(f: Bare, o: Bare) -> Bare:
         f, pairs = f[0], np.full(o.shape[1], o.shape[0])
-        missing = np.isnan(f.min()) or np.isnan(o.min())
-        if missing:
+        if np.isnan(f.min()) or np.isnan(o.min()):
             gone = np.isnan(f) | np.isnan(o)
             pairs = pairs - counted(gone)
             f, o = (np.where(gone, -np.inf, a) for a in (f, o))
         counts = np.empty((o.shape[1], thresholds.size, 4))
+        forecast, observed = np.empty(o.shape, bool), np.empty(o.shape, bool)
         for number, threshold in enumerate(thresholds):
-            forecast, observed = reaches(f, threshold), reaches(o, threshold)
+            reaches(f, threshold, out=forecast)
+            reaches(o, threshold, out=observed)
             yes, occurred = counted(forecast), counted(observed)
             hits = counted(np.logical_and(forecast, observed, out=forecast))
             row = (hits, occurred - hits, yes - hits, pairs - yes - occurred + hits)
@@ -120,9 +121,16 @@ def _counting(thresholds: npt.NDArray[np.float64]) -> Callable[[Bare, Bare], Bar
     return block
 
 
-def reaches(values: Bare, threshold: float) -> Bare:
+def reaches(values: Bare, threshold: float, *, out: Bare | None = None) -> Bare:
     """
     Whether each value is an event, compared in the type of the values.
+
+    Parameters
+    ----------
+    values, threshold
+        An event is `value >= threshold`; NaN is none.
+    out
+        Where to write it, if there is room already.
 
     Examples
     --------
@@ -130,13 +138,16 @@ def reaches(values: Bare, threshold: float) -> Bare:
     array([False,  True,  True])
     """
     if values.dtype.kind == "f":
-        return np.asarray(values >= values.dtype.type(threshold))
+        return np.asarray(
+            np.greater_equal(values, values.dtype.type(threshold), out=out)
+        )
     if values.dtype.kind == "b":
         values = values.view(np.uint8)
     ends, least = np.iinfo(values.dtype), np.ceil(threshold)
     if least > ends.max:
-        return np.zeros(values.shape, bool)
-    return np.asarray(values >= values.dtype.type(max(least, ends.min)))
+        return np.asarray(np.not_equal(values, values, out=out))
+    limit = values.dtype.type(max(least, ends.min))
+    return np.asarray(np.greater_equal(values, limit, out=out))
 
 
 def _checked_pool(pool: int, observed: xr.DataArray) -> int:
