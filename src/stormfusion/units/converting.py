@@ -6,6 +6,7 @@ from functools import cache
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import xarray as xr
 
 from stormfusion.units.arrays import Array, numbers
@@ -119,11 +120,28 @@ def as_ours(array: xr.DataArray, variable: str) -> xr.DataArray:
     if known.units == "dBZ" and values.dtype.kind == "f":
         # the logarithm of no echo at all, which is an observation
         values = values.where(values != -np.inf, known.lowest)
-    if values.chunks is None and values.size:
-        least, most = (f.reduce(values.values, axis=None) for f in (np.fmin, np.fmax))
+    if values.chunks is None:
+        least, most = ends(values.values)
         if not (least < known.lowest or most > known.highest):
             return values
     return values.where((values >= known.lowest) & (values <= known.highest))
+
+
+def ends(values: npt.NDArray[Any]) -> tuple[float, float]:
+    """
+    The least and the largest value, NaN where there is none.
+
+    Examples
+    --------
+    >>> ends(np.array([2.0, np.nan, 1.0]))
+    (1.0, 2.0)
+    """
+    if not values.size:
+        return np.nan, np.nan
+    least, most = values.min(), values.max()
+    if np.isnan(least):
+        least, most = (f.reduce(values, axis=None) for f in (np.fmin, np.fmax))
+    return float(least), float(most)
 
 
 @cache

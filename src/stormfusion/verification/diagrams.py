@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import xarray as xr
+from scipy.special import bdtr, bdtrik
 
 from stormfusion.verification.pairs import Dims, Thresholds, described, ratio
 from stormfusion.verification.probability import probability_sums
@@ -302,8 +303,12 @@ def value_score(
 
 def _binomial(share: float, n: Bare, p: Bare) -> Bare:
     """The frequency of events in n pairs that is not exceeded with a probability."""
-    from scipy.stats import binom
-
     known = n > 0
-    count = binom.ppf(share, np.where(known, n, 1), np.where(known, p, 0.5))
-    return np.where(known, count / np.where(known, n, 1), np.nan)
+    pairs, chance = np.where(known, n, 1), np.where(known, p, 0.5).clip(0.0, 1.0)
+    above = np.ceil(bdtrik(share, pairs, chance)).clip(0, pairs)
+    below = np.maximum(above - 1, 0)
+    enough = bdtr(below, pairs, chance) >= share
+    count = np.where(enough, below, above)
+    # where it is certain there is nothing to invert
+    count = np.where((chance == 0.0) | (chance == 1.0), chance * pairs, count)
+    return np.where(known, count / pairs, np.nan)

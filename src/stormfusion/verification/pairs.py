@@ -10,6 +10,7 @@ import xarray as xr
 
 from stormfusion.errors import GridMismatchError
 from stormfusion.units import VARIABLES, as_ours, conversion, convert
+from stormfusion.units.converting import ends
 
 Thresholds: TypeAlias = float | Sequence[float] | npt.NDArray[Any] | xr.DataArray
 Dims: TypeAlias = str | Iterable[str] | None
@@ -145,9 +146,12 @@ def in_ours(
     for other in others:
         units = str(other.attrs["units"]).strip() or known.units
         values = convert(other, units, known.units)
-        if values.chunks is None and values.size:
-            ends = (f.reduce(values.values, axis=None) for f in (np.fmin, np.fmax))
-            _warn_of_impossible(variable, *(float(end) for end in ends))
+        if values.chunks is None:
+            least, most = ends(values.values)
+            if not (least < known.lowest or most > known.highest):
+                ours.append(values)
+                continue
+            _warn_of_impossible(variable, least, most)
         most_possible = values.clip(max=known.highest, keep_attrs=True)
         ours.append(as_ours(most_possible, variable))
     return ours
