@@ -200,7 +200,6 @@ __all__ = [
     "rank_sums",
     "reliability",
     "reliability_scores",
-    "reliability_sums",
     "resolution_score",
     "rmse",
     "roc",

@@ -44,9 +44,9 @@ def contingency(
         One or several; an event is `value >= threshold`.
     pool
         Width of squares [pixels] that each count as one pair, of the largest forecast
-        and the largest observed value in them. They do not overlap; a square that is
-        cut by the last row or column is left out, and so is one of which more than
-        half is missing.
+        and the largest observed value in them. They do not overlap, and begin where
+        `y` and `x` are smallest; a square that is cut by the other edges is left out,
+        and so is one of which more than half is missing.
     over
         Dimensions to sum over; all but `lead` if not given.
 
@@ -73,6 +73,11 @@ def contingency(
         counts = block_sums(block, forecast, observed, dims, sizes=sizes)
     else:
         width = _checked_pool(pool, observed)
+        # the squares are the same in whatever order the rows and columns come
+        for dim in ("y", "x"):
+            if dim in observed.indexes and observed[dim][0] > observed[dim][-1]:
+                turned = {dim: slice(None, None, -1)}
+                forecast, observed = forecast.isel(turned), observed.isel(turned)
         dims = _pooled_dims(observed, over)
 
         def pooled(f: Bare, o: Bare) -> Bare:
