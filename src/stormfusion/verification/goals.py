@@ -43,6 +43,8 @@ class Goal(NamedTuple):
 GOALS: dict[str, Goal] = {
     # events
     "csi": Goal(1.0, "higher"),
+    "csi_pool4": Goal(1.0, "higher"),
+    "csi_pool16": Goal(1.0, "higher"),
     "pod": Goal(1.0, "higher"),
     "far": Goal(0.0, "lower"),
     "pofd": Goal(0.0, "lower"),
@@ -58,9 +60,17 @@ GOALS: dict[str, Goal] = {
     "mae": Goal(0.0, "lower"),
     "mean_error": Goal(0.0, "nearer"),
     "correlation": Goal(1.0, "higher"),
+    "bmse": Goal(0.0, "lower"),
+    "bmae": Goal(0.0, "lower"),
+    "ssim": Goal(1.0, "higher"),
+    "gdl": Goal(0.0, "lower"),
     # ensembles and probabilities
     "crps": Goal(0.0, "lower"),
     "brier": Goal(0.0, "lower"),
+    "brier_skill": Goal(1.0, "higher"),
+    "log_score": Goal(0.0, "lower"),
+    "roc_area": Goal(1.0, "higher"),
+    "spread_skill": Goal(1.0, "ratio"),
     # neighbourhoods and detail
     "fss": Goal(1.0, "higher"),
     "perceptual": Goal(0.0, "lower"),
