@@ -135,3 +135,13 @@ def test_a_forecast_that_explodes_is_far_away(storm: xr.DataArray) -> None:
     infinite = storm.where(storm < storm.max(), np.inf)
     with pytest.warns(UserWarning, match="beyond all weather"):
         assert (perceptual_distance(infinite, storm) > 0).any()
+
+
+def test_a_veil_of_faint_rain_is_as_far_as_a_lost_storm() -> None:
+    """A limit, which docs/encoder.md names."""
+    rain = Catalog.synthetic(events=1, size=64, frames=6, variables=["rain_rate"])
+    observed = rain[0]["rain_rate"].isel(time=3).load()
+    veil = (observed + 0.02).assign_attrs(observed.attrs)
+    assert perceptual_distance(veil, observed) > perceptual_distance(
+        0 * observed, observed
+    )

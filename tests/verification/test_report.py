@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import xarray as xr
@@ -71,6 +73,30 @@ def test_probabilities():
     assert scores["count"].sum() == event.notnull().sum()
     both = verify({"one": p, "other": 0 * p}, event, probability=True)
     assert both.forecast.values.tolist() == ["one", "other"]
+
+
+def test_several_are_scored_on_the_same_pairs():
+    members, o = field(0, members=4), field(1)
+    p, event = (members >= 1).mean("member"), (o >= 1).astype(float)
+    gap = p.where(p["x"] < 20e3)
+    both = verify({"whole": p, "gap": gap}, event, probability=True)
+    assert (both["count"].sum("bin") == event.notnull().sum() / 2).all()
+    cut = verify(p.isel(x=slice(20)), event.isel(x=slice(20)), probability=True)
+    xr.testing.assert_allclose(both.brier.sel(forecast="whole", drop=True), cut.brier)
+
+
+def test_a_missing_member_is_missing_under_a_protocol():
+    tiny = replace(PROTOCOLS["sevir"], leads=2, size=(40, 40), pools=())
+    o = field(1).rename("vil").assign_attrs(units="kg m-2")
+    members = xr.concat([o, o + 1, o.where(o["x"] < 20e3)], "member")
+    sums = protocol_sums(members, o, protocol=tiny)
+    assert (sums.pairs == 40 * 20).all()
+    other = (2 * o).assign_attrs(o.attrs)
+    both = verify({"gap": members, "other": other}, o, protocol=tiny)
+    half = replace(tiny, size=(40, 20))
+    cut = verify(*(a.isel(x=slice(20)) for a in (other, o)), protocol=half)
+    assert cut.mse > 0
+    xr.testing.assert_allclose(both.sel(forecast="other", drop=True), cut)
 
 
 def test_cases_stream():

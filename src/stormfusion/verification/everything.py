@@ -153,7 +153,11 @@ def all_scores(
             scores[named("csi", pool)] = score
     scores["crps"] = crps_score(sums, fair=fair)
     if "rank_pairs" in sums:
-        scores["rank_histogram"] = rank_score(sums)
+        ranks = rank_score(sums)
+        scores["rank_histogram"] = ranks.assign_attrs(
+            comment="of pairs in which a member or the observation reaches the "
+            "smallest threshold; ties are drawn with seed 0"
+        )
     if "spread_pairs" in sums:
         spread = spread_scores(sums)
         scores |= {"spread": spread["spread"], "spread_skill": spread["ratio"]}

@@ -127,6 +127,7 @@ def in_ours(
     Impossible observations are missing. A forecast that is too large to be is not: it
     is the largest possible value, so that what exploded scores badly, and a warning
     says so; one that is too small, such as a fill value, is missing, with a warning.
+    Values on Dask are treated alike, but not looked at, so nothing warns.
 
     Examples
     --------
@@ -146,6 +147,8 @@ def in_ours(
     for other in others:
         units = str(other.attrs["units"]).strip() or known.units
         values = convert(other, units, known.units)
+        if known.units == "dBZ" and values.dtype.kind == "f":
+            values = values.where(values != -np.inf, known.lowest)
         if values.chunks is None:
             least, most = ends(values.values)
             if not (least < known.lowest or most > known.highest):
@@ -167,7 +170,7 @@ def _warn_of_impossible(variable: str, least: float, most: float) -> None:
             UserWarning,
             stacklevel=4,
         )
-    if least < known.lowest and not (known.units == "dBZ" and least == -np.inf):
+    if least < known.lowest:
         warnings.warn(
             f"a forecast of {variable!r} has values down to {least:.3g} {known.units}, "
             "below all weather; their pixels are not scored. Mend the forecast, or "

@@ -1,7 +1,7 @@
 """Protocols under which papers score SEVIR, as values that say all that matters."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 import numpy as np
@@ -76,30 +76,27 @@ class Protocol:
         return vil_from_bytes(np.array(self.codes)).astype(np.float64)
 
 
+SEVIR = Protocol(
+    name="sevir",
+    about="Gao et al. (2022), Earthformer, table 6: counts of all together",
+    history=13,
+    leads=12,
+    interval=5,
+    size=(384, 384),
+    stride=12,
+    samples=12159,
+)
+
 PROTOCOLS: Mapping[str, Protocol] = MappingProxyType(
     {
         protocol.name: protocol
         for protocol in (
-            Protocol(
-                name="sevir",
-                about="Gao et al. (2022), Earthformer, table 6: counts of all together",
-                history=13,
-                leads=12,
-                interval=5,
-                size=(384, 384),
-                stride=12,
-                samples=12159,
-            ),
-            Protocol(
+            SEVIR,
+            replace(
+                SEVIR,
                 name="sevir-per-lead",
                 about="Gao et al. (2022), table 13, as in the SEVIR challenge",
-                history=13,
-                leads=12,
-                interval=5,
-                size=(384, 384),
-                stride=12,
                 by_lead=True,
-                samples=12159,
             ),
             Protocol(
                 name="sevir-lr",
@@ -158,7 +155,8 @@ def protocol_sums(
         VIL `(lead, y, x)`, with more dimensions for more windows; the mean is taken of
         an ensemble along `member`.
     observed
-        VIL on the grid of `forecast`. Missing pairs are not counted.
+        VIL on the grid of `forecast`. Missing pairs are not counted, nor are pixels of
+        which a member is missing.
     protocol
         Or its name.
 
@@ -182,7 +180,7 @@ def protocol_sums(
     protocol = protocol_named(protocol)
     forecast, observed = in_ours("vil", forecast, observed)
     if "member" in forecast.dims:
-        forecast = forecast.mean("member", keep_attrs=True)
+        forecast = forecast.mean("member", skipna=False, keep_attrs=True)
     forecast, observed = pair(forecast, observed)
     _check_form(observed, protocol)
     parts = []

@@ -8,7 +8,7 @@ import xarray as xr
 from stormfusion.losses import Loss
 from stormfusion.verification.diagrams import reliability_scores, roc_scores
 from stormfusion.verification.granularity import granularity_score, granularity_sums
-from stormfusion.verification.pairs import merge
+from stormfusion.verification.pairs import merge, pair
 from stormfusion.verification.probability import (
     PARTS,
     probability_scores,
@@ -151,8 +151,9 @@ def _by_protocol(cases: Cases, protocol: str | Protocol) -> xr.Dataset:
     total: dict[str, xr.Dataset] = {}
     for ours, theirs in cases:
         given = {"": ours} if isinstance(ours, xr.DataArray) else ours
+        known = _known_to_all(given, theirs)
         for name, forecast in given.items():
-            sums = protocol_sums(forecast, theirs, protocol=protocol)
+            sums = protocol_sums(forecast, known, protocol=protocol)
             total[name] = merge(total[name], sums) if name in total else sums
     scores = [protocol_scores(s, protocol=protocol) for s in _some(total).values()]
     if list(total) == [""]:
@@ -165,11 +166,12 @@ def _of_probabilities(cases: Cases, scales: list[int], bins: int) -> xr.Dataset:
     total: dict[str, xr.Dataset] = {}
     for ours, theirs in cases:
         given = {"": ours} if isinstance(ours, xr.DataArray) else ours
+        known = _known_to_all(given, theirs)
         for name, forecast in given.items():
-            parts = [probability_sums(forecast, theirs, bins=bins)]
-            if {"y", "x"} <= set(theirs.dims):
-                parts.append(fss_sums(forecast, theirs, scale=scales))
-                parts.append(granularity_sums(forecast.where(theirs.notnull())))
+            parts = [probability_sums(forecast, known, bins=bins)]
+            if {"y", "x"} <= set(known.dims):
+                parts.append(fss_sums(forecast, known, scale=scales))
+                parts.append(granularity_sums(forecast.where(known.notnull())))
             sums = xr.merge(parts, combine_attrs="drop_conflicts")
             total[name] = merge(total[name], sums) if name in total else sums
     found = []
@@ -189,6 +191,18 @@ def _of_probabilities(cases: Cases, scales: list[int], bins: int) -> xr.Dataset:
     if list(total) == [""]:
         return found[0]
     return xr.concat(found, "forecast").assign_coords(forecast=list(total))
+
+
+def _known_to_all(
+    given: Mapping[str, xr.DataArray], observed: xr.DataArray
+) -> xr.DataArray:
+    """Observations, missing wherever one of the forecasts is: all have equal pairs."""
+    for forecast in given.values():
+        bare, _ = pair(forecast, observed, members=True)
+        known = bare.notnull()
+        known = known.all("member") if "member" in known.dims else known
+        observed = observed.where(known.values if known.chunks is None else known.data)
+    return observed
 
 
 Found = TypeVar("Found", Tally, dict[str, xr.Dataset])
