@@ -129,7 +129,7 @@ def counts(who: str) -> Task:
     def run() -> np.ndarray:
         found = []
         for code in CODES:
-            state = scores.det_cat_fct_init(code - 0.5)  # theirs is value > threshold
+            state = scores.det_cat_fct_init(code - 1)  # theirs is value > threshold
             scores.det_cat_fct_accum(state, f, o)
             found.append(state["hits"])
         return np.array(found)

@@ -19,6 +19,9 @@ from stormfusion.verification.pairs import (
 
 Bare = npt.NDArray[Any]
 
+BYTES = 2**20
+"""Of members that are sorted at a time: few enough to stay in cache."""
+
 
 def crps_sums(
     forecast: xr.DataArray,
@@ -155,16 +158,27 @@ def _crps(f: Bare, o: Bare, *, fair: bool) -> Bare:
     """The score of each pair; sum_ij |x_i - x_j| = 2 sum_i (2i - M - 1) x_(i)."""
     members = len(f)
     dtype = np.result_type(f.dtype, o.dtype, np.float32)
-    columns, y = f.reshape(members, o.size).T, o.reshape(o.size, 1)
-    # members last, for NumPy sorts short rows in registers; less the observation, so
-    # that the score is exact where all are equal
-    with np.errstate(invalid="ignore"):
-        x = np.subtract(columns, y, dtype=dtype, order="C")
-        score = (np.abs(x) @ np.ones(members, dtype)).astype(np.float64) / members
-        if members > 1:
-            x.sort(axis=-1)
-            weight = np.arange(1 - members, members, 2, dtype=dtype)
-            between = (x @ weight).astype(np.float64)
-            score -= between / (members * (members - 1 if fair else members))
-            np.maximum(score, 0.0, out=score)  # below it by rounding alone
+    columns, y = f.reshape(members, o.size), o.reshape(o.size)
+    score = np.empty(o.size)
+    step = max(BYTES // (members * dtype.itemsize) // 64 * 64, 64) + 16
+    # the rows of what is turned below are no power of two apart, which caches dislike
+    room = np.empty((2, members * min(step, o.size)), dtype)
+    weight = np.arange(1 - members, members, 2, dtype=dtype)
+    for first in range(0, o.size, step):
+        part = slice(first, min(first + step, o.size))
+        off, x = room[:, : members * (part.stop - first)]
+        off, x = off.reshape(members, -1), x.reshape(-1, members)
+        with np.errstate(invalid="ignore"):
+            # less the observation, so that the score is exact where all are equal
+            np.subtract(columns[:, part], y[part], out=off, dtype=dtype)
+            np.copyto(x, off.T)
+            np.abs(off, out=off)
+            score[part] = np.ones(members, dtype) @ off
+            score[part] /= members
+            if members > 1:
+                # members last, for NumPy sorts short rows in registers
+                x.sort(axis=-1)
+                between = (x @ weight).astype(np.float64)
+                score[part] -= between / (members * (members - 1 if fair else members))
+    np.maximum(score, 0.0, out=score)  # below it by rounding alone
     return score.reshape(o.shape)
