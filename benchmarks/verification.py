@@ -38,7 +38,7 @@ def rain(*shape: int, seed: int = 0) -> np.ndarray:
     for number, place in enumerate(np.ndindex(shape[:-2])):
         rng = np.random.default_rng([seed, number])
         noise = gaussian_filter(rng.normal(size=shape[-2:]), 3.0)
-        fields[place] = np.maximum(np.exp(2.0 * noise / noise.std()) - 2.0, 0.0)
+        fields[place] = (np.exp(2.0 * noise / noise.std()) - 2.0).clip(0.0, 200.0)
     return fields
 
 

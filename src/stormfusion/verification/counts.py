@@ -1,6 +1,6 @@
 """Yes or no: hits, misses, false alarms, correct negatives, and scores of them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -153,6 +153,48 @@ def reaches(values: Bare, threshold: float, *, out: Bare | None = None) -> Bare:
         return np.asarray(np.not_equal(values, values, out=out))
     limit = values.dtype.type(max(least, ends.min))
     return np.asarray(np.greater_equal(values, limit, out=out))
+
+
+def reaching(
+    members: Bare, limits: Sequence[float] | Bare, *, room: int = 2**19
+) -> npt.NDArray[Any]:
+    """
+    How many members reach each limit.
+
+    Parameters
+    ----------
+    members
+        `(member, ...)`; NaN reaches none.
+    limits
+        Of events, `value >= limit`.
+    room
+        Bytes of members to look at a time: few enough to stay in cache for all limits.
+
+    Returns
+    -------
+    ndarray
+        `(limit, ...)`, as whole numbers of the shortest type that holds them.
+
+    Examples
+    --------
+    >>> reaching(np.array([[0, 1, 2], [1, 2, 3]]), [1, 2])
+    array([[1, 2, 2],
+           [0, 1, 2]], dtype=uint8)
+    """
+    shape, number = members.shape[1:], len(members)
+    kind = np.uint8 if number < 2**8 else np.uint32
+    flat = members.reshape(number, -1)
+    found = np.empty((len(limits), flat.shape[1]), kind)
+    step = max(room // max(number * members.itemsize, 1), 64)
+    for first in range(0, flat.shape[1], step):
+        # together, for rows a power of two apart would drive each other out
+        part = np.ascontiguousarray(flat[:, first : first + step])
+        event = np.empty(part.shape, bool)
+        for row, limit in zip(found, limits, strict=True):
+            reaches(part, limit, out=event)
+            into = row[first : first + step]
+            np.add.reduce(event.view(np.uint8), axis=0, dtype=kind, out=into)
+    return found.reshape(len(limits), *shape)
 
 
 def _checked_pool(pool: int, observed: xr.DataArray) -> int:

@@ -206,6 +206,13 @@ def spread_sums(
         )
 
     def block(f: Bare, o: Bare) -> Bare:
+        # in double precision few pairs fit the cache
+        step = max(2**16 // members, 64)
+        parts = range(0, len(o), step)
+        found = [few(f[:, i : i + step], o[i : i + step]) for i in parts]
+        return np.asarray(np.sum(found, axis=0))
+
+    def few(f: Bare, o: Bare) -> Bare:
         # less the observation, which leaves little to be lost in the squares
         apart = np.subtract(f, o, dtype=np.float64)
         mean = apart.mean(0)

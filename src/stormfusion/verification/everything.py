@@ -9,7 +9,12 @@ from stormfusion.errors import GridMismatchError
 from stormfusion.losses import Loss
 from stormfusion.units import VARIABLES
 from stormfusion.verification.continuous import error_scores, error_sums
-from stormfusion.verification.counts import COUNTS, categorical_scores, contingency
+from stormfusion.verification.counts import (
+    CATEGORICAL,
+    COUNTS,
+    categorical_scores,
+    contingency,
+)
 from stormfusion.verification.diagrams import reliability_scores, roc_scores
 from stormfusion.verification.dispersion import (
     rank_score,
@@ -17,7 +22,8 @@ from stormfusion.verification.dispersion import (
     spread_scores,
     spread_sums,
 )
-from stormfusion.verification.granularity import granularity_score, granularity_sums
+from stormfusion.verification.granularity import grain_sums, granularity_score
+from stormfusion.verification.pairs import described
 from stormfusion.verification.perceptual import distance_score, distance_sums
 from stormfusion.verification.probabilistic import crps_score, crps_sums
 from stormfusion.verification.probability import (
@@ -85,7 +91,7 @@ def all_sums(
     """
     single = forecast
     if "member" in forecast.dims:
-        single = forecast.mean("member").assign_attrs(forecast.attrs)
+        single = forecast.mean("member", skipna=False, keep_attrs=True)
     t = settings.thresholds
     errors = error_sums(single, observed)
     if members.sizes.get("member", 1) > 1:
@@ -148,9 +154,11 @@ def all_scores(
     for pool in POOLS:
         names = {named(name, pool): name for name in COUNTS}
         if set(names) <= set(sums):
-            score = categorical_scores(sums[list(names)].rename(names))["csi"]
-            score.attrs["long_name"] += f" of the largest of {pool} x {pool} pixels"
-            scores[named("csi", pool)] = score
+            table = sums[list(names)].rename(names)
+            long_name, formula = CATEGORICAL["csi"]
+            score = formula(*(table[name] for name in COUNTS))
+            of = f"{long_name} of the largest of {pool} x {pool} pixels"
+            scores[named("csi", pool)] = described(score, of)
     scores["crps"] = crps_score(sums, fair=fair)
     if "rank_pairs" in sums:
         ranks = rank_score(sums)
@@ -215,14 +223,11 @@ def _grains(
     """How fine the probabilities are; not on a grid that is not regular."""
     if not {"y", "x"} <= set(observed.dims):
         return []
-    gone = observed.isnull()
-    # a copy of all members only where something is missing
-    known = members.where(~gone) if gone.chunks or bool(gone.any()) else members
     try:
-        return [granularity_sums(known, threshold=thresholds)]
+        return [grain_sums(members, observed, threshold=thresholds)]
     except GridMismatchError:
-        bare = known.drop_vars(["y", "x"])
-        return [xr.zeros_like(granularity_sums(bare, threshold=thresholds))]
+        bare = (a.drop_vars(["y", "x"]) for a in (members, observed))
+        return [xr.zeros_like(grain_sums(*bare, threshold=thresholds))]
 
 
 def _detail(sums: xr.Dataset) -> xr.DataArray:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from stormfusion.verification.counts import reaches
+from stormfusion.verification.counts import reaches, reaching
 from stormfusion.verification.probability import check_probabilities
 
 Bare = npt.NDArray[Any]
@@ -49,8 +49,10 @@ def fraction_sums(
     if np.isnan(f.min(initial=0)) or np.isnan(o.min(initial=0)):
         gone = np.isnan(f).any(0) | np.isnan(o)
         valid = _Windows((~gone[None]).astype(np.int32), scales)
-    for row, limit in zip(result, limits, strict=True):
-        share, event = _fields(f, o, limit, gone)
+    certain = [limit for limit in limits if limit is not None]
+    counts = [None] if len(certain) < len(limits) else [*reaching(f, certain)]
+    for row, limit, count in zip(result, limits, counts, strict=True):
+        share, event = _fields(f, o, limit, count, gone)
         row[:, 3] = np.count_nonzero(event)
         row[:, 4] = o.size if gone is None else o.size - np.count_nonzero(gone)
         kind = _holding(2 * len(f) * min(max(scales) ** 2, o.size))
@@ -69,17 +71,15 @@ def _holding(largest: int) -> Any:
 
 
 def _fields(
-    f: Bare, o: Bare, limit: float | None, gone: Bare | None
+    f: Bare, o: Bare, limit: float | None, count: Bare | None, gone: Bare | None
 ) -> tuple[Bare, Bare]:
     """How many members reach the limit, and all or none; or the probabilities."""
-    if limit is None:
+    if limit is None or count is None:
         check_probabilities(f, o)
         share, event = (a.astype(np.float64) for a in (f[0], o))
     else:
         kind = _holding(2 * len(f))
-        share, event = np.zeros(o.shape, kind), reaches(o, limit).astype(kind)
-        for member in f:
-            share += reaches(member, limit)
+        share, event = count.astype(kind), reaches(o, limit).astype(kind)
         event *= len(f)
     if gone is not None:
         share[gone] = event[gone] = 0

@@ -1,5 +1,6 @@
 """How fine a map of probabilities is: the width of its edges, in kilometres."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -7,7 +8,7 @@ import numpy.typing as npt
 import xarray as xr
 
 from stormfusion.verification.blocks import map_sums
-from stormfusion.verification.counts import reaches
+from stormfusion.verification.counts import reaching
 from stormfusion.verification.pairs import (
     Dims,
     Thresholds,
@@ -21,6 +22,9 @@ from stormfusion.verification.pairs import (
 from stormfusion.verification.spacing import spacing_of
 
 Bare = npt.NDArray[Any]
+
+ROWS = 16
+"""Of a map that are looked at at a time: few enough to stay in cache."""
 
 
 def granularity_sums(
@@ -60,17 +64,38 @@ def granularity_sums(
     if "member" in dims and not forecast.sizes["member"]:
         raise ValueError("forecast has no members; give one or more")
     one = forecast.isel(member=0, drop=True) if "member" in dims else forecast
-    f, o = pair(forecast, one, members=True)
+    return grain_sums(forecast, one, threshold=threshold, over=over)
+
+
+def grain_sums(
+    forecast: xr.DataArray,
+    observed: xr.DataArray,
+    *,
+    threshold: Thresholds | None,
+    over: Dims = None,
+) -> xr.Dataset:
+    """
+    As `granularity_sums`, but only where something is observed.
+
+    Examples
+    --------
+    >>> edge = xr.DataArray([[0.0, 1.0, 0.0]] * 2, dims=("y", "x"))
+    >>> grain_sums(edge, edge.where([True, True, False]), threshold=None)[
+    ...     "granularity_cells"
+    ... ].item()
+    1
+    """
+    f, o = pair(forecast, observed, members=True)
     spacing, where = spacing_of(o)
-    limits = [None]
+    limits = None
     if threshold is not None:
-        limits = list(np.atleast_1d(checked_thresholds(threshold)))
+        limits = np.atleast_1d(checked_thresholds(threshold)).tolist()
     sums = map_sums(
-        lambda f, _: np.stack([_edges(_share(f, t), spacing) for t in limits]),
+        lambda f, o: _grains(f, o, limits, spacing),
         f,
         o,
         summed(o, over),
-        sizes={"threshold": len(limits), "part": 3},
+        sizes={"threshold": len(limits or "p"), "part": 3},
     )
     cells, area, length = (sums.isel(part=number) for number in range(3))
     state = xr.Dataset(
@@ -84,7 +109,7 @@ def granularity_sums(
         state[name].attrs |= {"comment": where.lstrip(", ")} if where else {}
     if threshold is None:
         return state.isel(threshold=0)
-    label = threshold_label(threshold, one)
+    label = threshold_label(threshold, observed)
     state = state if label.ndim else state.isel(threshold=0)
     return state.assign_coords(threshold=label)
 
@@ -187,36 +212,73 @@ def granularity(
     return granularity_score(granularity_sums(forecast, threshold=threshold, over=over))
 
 
-def _share(f: Bare, threshold: float | None) -> Bare:
-    """Probabilities of one map, NaN where a member is missing."""
-    if threshold is None:
-        p = f[0].astype(np.float64)
-        known = p[~np.isnan(p)]
-        if known.size and not (known.min() >= -1e-6 and known.max() <= 1 + 1e-6):
-            raise ValueError(
-                "without a threshold the forecast is a probability in 0 to 1, but got "
-                f"{known.min():g} to {known.max():g}; pass a threshold for values"
-            )
-        return np.asarray(p.clip(0.0, 1.0))
-    count = np.zeros(f.shape[1:])
-    for member in f:
-        count += reaches(member, threshold)
-    count /= len(f)
-    return np.where(np.isnan(f.max(0)), np.nan, count)
+def _grains(
+    f: Bare, o: Bare, limits: Sequence[float] | None, spacing: tuple[float, float]
+) -> Bare:
+    """What `_edges` gives for the probabilities of each limit of one map."""
+    if limits is None:
+        shares = [_checked(f[0])]
+    else:
+        shares = list(reaching(f, limits) / np.float64(len(f)))
+    largest = f.max(0)
+    if np.isnan(largest.min(initial=0)) or np.isnan(o.min(initial=0)):
+        gone = np.isnan(largest) | np.isnan(o)
+        shares = [np.where(gone, np.nan, share) for share in shares]
+    return np.stack([_edges(share, spacing) for share in shares])
+
+
+def _checked(p: Bare) -> Bare:
+    known = p[~np.isnan(p)]
+    if known.size and not (known.min() >= -1e-6 and known.max() <= 1 + 1e-6):
+        raise ValueError(
+            "without a threshold the forecast is a probability in 0 to 1, but got "
+            f"{known.min():g} to {known.max():g}; pass a threshold for values"
+        )
+    return np.asarray(p.astype(np.float64).clip(0.0, 1.0))
 
 
 def _edges(p: Bare, spacing: tuple[float, float]) -> Bare:
     """Cells, the integral of p (1 - p) and that of the gradient, of a bilinear map."""
+    total = np.zeros(3)
+    for first in range(0, len(p) - 1, ROWS):
+        total += _cells(p[first : first + ROWS + 1], spacing)
+    return total
+
+
+def _cells(p: Bare, spacing: tuple[float, float]) -> Bare:
+    """The same of some rows, between which are the cells."""
     dy, dx = spacing
-    a, b, c, d = p[:-1, :-1], p[:-1, 1:], p[1:, :-1], p[1:, 1:]
-    mean = (a + b + c + d) / 4
-    square = a * (a + b + c) + b * (b + d) + c * (c + d) + d * d + (a * d + b * c) / 2
-    uncertain = mean - square / 9
+    left, right = p[:, :-1], p[:, 1:]
+    both, product, along, down = (
+        left + right,
+        p[:-1] * p[1:],
+        right - left,
+        np.diff(p.T).T,
+    )
+    # p^2 on the sides of the cells, and across them
+    side = both * both - left * right
+    square = side[:-1] + side[1:]
+    square += (product[:, :-1] + product[:, 1:] + both[:-1] * both[1:]) / 2
+    uncertain = (both[:-1] + both[1:]) / 4 - square / 9
     # the root of the mean square over the cell; the gradient in its middle would not
     # see a chessboard
-    steps = ((b - a, d - c, dx), (c - a, d - b, dy))
-    slope = np.sqrt(sum((u * u + u * v + v * v) / (3 * h * h) for u, v, h in steps))
-    valid = ~np.isnan(slope)
-    area = dy * dx * np.where(valid, np.maximum(uncertain, 0.0), 0.0).sum()
-    length = dy * dx * np.where(valid, slope, 0.0).sum()
-    return np.array([np.count_nonzero(valid), area, length])
+    slope = _mean_square(along[:-1], along[1:], dx)
+    slope += _mean_square(down[:, :-1], down[:, 1:], dy)
+    np.sqrt(slope, out=slope)
+    np.maximum(uncertain, 0.0, out=uncertain)
+    cells, length = slope.size, float(slope.sum())
+    if np.isnan(length):
+        valid = ~np.isnan(slope)
+        cells = int(np.count_nonzero(valid))
+        slope, uncertain = slope[valid], uncertain[valid]
+        length = float(slope.sum())
+    return np.array([cells, dy * dx * uncertain.sum(), dy * dx * length])
+
+
+def _mean_square(a: Bare, b: Bare, step: float) -> Bare:
+    """Of what goes in a straight line from one value to another, over a step."""
+    found: Bare = a + b
+    found *= found
+    found -= a * b
+    found /= 3 * step * step
+    return found

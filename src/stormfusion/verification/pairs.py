@@ -331,6 +331,22 @@ def member_count(forecast: xr.DataArray) -> int:
     return forecast.sizes["member"]
 
 
+def complete(forecast: xr.DataArray) -> xr.DataArray:
+    """
+    Where nothing is missing, of an ensemble in no member.
+
+    Examples
+    --------
+    >>> rain = xr.DataArray([[1.0, 2.0], [np.nan, 3.0]], dims=("member", "x"))
+    >>> complete(rain).values
+    array([False,  True])
+    """
+    if forecast.sizes.get("member"):
+        # the largest is missing if one is, and takes no room
+        forecast = forecast.max("member", skipna=False)
+    return forecast.notnull()
+
+
 def ratio(part: xr.DataArray, whole: xr.DataArray) -> xr.DataArray:
     """
     Divide without a warning: 0/0 is NaN, for there is nothing to score.

@@ -7,7 +7,7 @@ import numpy.typing as npt
 import xarray as xr
 
 from stormfusion.verification.blocks import Sums, block_sums
-from stormfusion.verification.counts import reaches
+from stormfusion.verification.counts import reaches, reaching
 from stormfusion.verification.pairs import (
     Dims,
     Thresholds,
@@ -311,16 +311,12 @@ def _shares(limits: npt.NDArray[np.float64]) -> Sums:
 
     def block(f: Bare, o: Bare) -> Bare:
         cells, rows = 2 * (len(f) + 1), o.shape[1]
-        kind = np.uint8 if len(f) < 2**8 else np.uint32
         valid = None
         if np.isnan(f.min(initial=0)) or np.isnan(o.min(initial=0)):
             valid = ~(np.isnan(f).any(0) | np.isnan(o))
         counts = np.empty((rows, limits.size, cells))
-        for number, limit in enumerate(limits):
-            share = np.zeros(o.shape, kind)
-            for member in f:
-                share += reaches(member, limit)
-            cell = 2 * share.astype(np.intp) + reaches(o, limit)
+        for number, share in enumerate(reaching(f, limits)):
+            cell = 2 * share.astype(np.intp) + reaches(o, limits[number])
             if rows > 1:
                 cell += cells * np.arange(rows)
             found = np.bincount(

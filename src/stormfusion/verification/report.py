@@ -8,7 +8,7 @@ import xarray as xr
 from stormfusion.losses import Loss
 from stormfusion.verification.diagrams import reliability_scores, roc_scores
 from stormfusion.verification.granularity import granularity_score, granularity_sums
-from stormfusion.verification.pairs import merge, pair
+from stormfusion.verification.pairs import complete, merge, pair
 from stormfusion.verification.probability import (
     PARTS,
     probability_scores,
@@ -199,8 +199,7 @@ def _known_to_all(
     """Observations, missing wherever one of the forecasts is: all have equal pairs."""
     for forecast in given.values():
         bare, _ = pair(forecast, observed, members=True)
-        known = bare.notnull()
-        known = known.all("member") if "member" in known.dims else known
+        known = complete(bare)
         observed = observed.where(known.values if known.chunks is None else known.data)
     return observed
 

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from stormfusion.data.scaling import SCALINGS, scaling_for
+from stormfusion.data.scaling import SCALINGS, DecibelRain, Scaling, scaling_for
 from stormfusion.units import VARIABLES
 from stormfusion.verification.blocks import map_sums
 from stormfusion.verification.pairs import Dims, described, in_ours, pair, ratio, summed
@@ -83,7 +83,7 @@ def power_sums(
     units = o.attrs.get("units", f.attrs.get("units"))
     numbers: Callable[[Bare], Bare] = np.asarray
     if variable is not None or name in SCALINGS:
-        numbers = scaling_for(name).normalize
+        numbers = _quickly(scaling_for(name))
         of, units = f"the network numbers of {name}", None
     else:
         of = "the values as they are"
@@ -103,6 +103,24 @@ def power_sums(
         power.attrs["comment"] = f"power of {of}{where}"
         state[f"power_{whose}"] = power
     return state
+
+
+def _quickly(scaling: Scaling) -> Callable[[Bare], Bare]:
+    """Its network numbers; of rain rate to within rounding, by one logarithm."""
+    if not isinstance(scaling, DecibelRain):
+        return scaling.normalize
+    span = scaling.high - scaling.low
+    slope = 10.0 * scaling.b / np.log(10.0) / span
+    start = (10.0 * np.log10(scaling.a) - scaling.low) / span
+
+    def numbers(values: Bare) -> Bare:
+        found: Bare = np.maximum(values, np.finfo(values.dtype).tiny)
+        np.log(found, out=found)
+        found *= values.dtype.type(slope)
+        found += values.dtype.type(start)
+        return np.maximum(found, 0, out=found)
+
+    return numbers
 
 
 def spectrum_score(sums: xr.Dataset) -> xr.DataArray:

@@ -12,6 +12,7 @@ from stormfusion.units import VARIABLES, vil_from_bytes
 from stormfusion.verification.everything import Settings, all_scores, all_sums
 from stormfusion.verification.pairs import (
     checked_thresholds,
+    complete,
     described,
     in_ours,
     merge,
@@ -142,8 +143,7 @@ class Tally:
         _, bare = pair(next(iter(given.values())), observed, members=True)
         valid = bare.notnull()
         for forecast in (*given.values(), *members.values()):
-            known = forecast.notnull()
-            valid &= known.all("member") if "member" in known.dims else known
+            valid &= complete(forecast)
         bare = bare.where(valid).assign_attrs(observed.attrs)
         settings = Settings(
             self.variable, self.thresholds, self.scales, self.bins, self.distances
