@@ -226,6 +226,7 @@ class Nowcaster(Estimator):
         scales: Sequence[int] = (1, 5, 17),
         members: int = 10,
         distances: Sequence[Loss] | None = None,
+        interval: float | None = None,
         strict: bool = False,
         progress: bool = True,
     ) -> xr.Dataset:
@@ -247,6 +248,9 @@ class Nowcaster(Estimator):
             Losses that compare whole maps, such as `[Perceptual(), LPIPS()]`. By
             default the perceptual distance by the encoder of the library, or by that of
             this nowcaster's own loss for variables that only it knows.
+        interval
+            Level of the interval of each score, such as 0.9, by drawing events anew,
+            with all their windows; see `verification.bootstrap`.
         strict
             Stop at the first event that cannot be read, rather than skip it.
         progress
@@ -258,7 +262,9 @@ class Nowcaster(Estimator):
             Scores by forecast (this one and persistence), lead, threshold and scale.
             Counts are pooled over all pixels and windows before they are divided. How
             sharp the forecasts are stands beside: `perceptual`, `spectrum_ratio` and
-            `spectrum`, see `verification.Tally`.
+            `spectrum`, see `verification.Tally`. With `interval` each score has
+            `<score>_lower` and `<score>_upper` beside it, and `<score>_better`, the
+            share of draws in which it is better than that of persistence.
         """
         building.check_catalog(catalog, "to forecast")
         tally = self._caster(*catalog).score(
@@ -267,10 +273,12 @@ class Nowcaster(Estimator):
             scales=scales,
             members=members,
             distances=self._distances() if distances is None else distances,
+            by_case=interval is not None,
             strict=strict,
             progress=progress,
         )
-        return self._stamped(tally.dataset())
+        against = None if self.name == "persistence" else "persistence"
+        return self._stamped(tally.dataset(interval=interval, against=against))
 
     def tune(
         self,

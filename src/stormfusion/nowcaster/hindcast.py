@@ -103,6 +103,7 @@ class Hindcaster:
         scales: Sequence[int],
         members: int,
         distances: Sequence[Loss] | None,
+        by_case: bool = False,
         strict: bool,
         progress: bool,
     ) -> Tally:
@@ -112,6 +113,7 @@ class Hindcaster:
             thresholds=thresholds,
             scales=scales,
             distances=distances,
+            by_case=by_case,
         )
         task = self.task
         members = whole("members", members, least=0)
@@ -163,7 +165,7 @@ class Hindcaster:
         if members and self.dressing is not None:
             ensembles[self.name] = self.stack(made, members, None)
         observed = sampling.observation(event, start, task)
-        tally.add(forecasts, observed, ensembles=ensembles)
+        tally.add(forecasts, observed, ensembles=ensembles, event=event.id)
 
     def _run(self, event: Event, start: int) -> Forecast:
         return sampling.run(

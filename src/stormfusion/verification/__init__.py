@@ -66,7 +66,6 @@ from stormfusion.verification.multivariate import (
     energy_score,
     energy_sums,
 )
-from stormfusion.verification.pairs import merge
 from stormfusion.verification.perceptual import (
     distance_score,
     distance_sums,
@@ -110,6 +109,7 @@ from stormfusion.verification.spectrum import (
     spectrum_ratio,
     spectrum_score,
 )
+from stormfusion.verification.states import merge
 from stormfusion.verification.structure import (
     psnr,
     psnr_score,

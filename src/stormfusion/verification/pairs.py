@@ -1,4 +1,4 @@
-"""Forecasts beside observations: checks before a score, and sums that add."""
+"""Forecasts beside observations: checks before a score, and what scores share."""
 
 import warnings
 from collections.abc import Callable, Iterable, Sequence
@@ -263,53 +263,6 @@ def checked_thresholds(threshold: Thresholds) -> npt.NDArray[np.float64]:
             "differ, such as [3.5, 12]"
         )
     return values
-
-
-def merge(*states: xr.Dataset) -> xr.Dataset:
-    """
-    Add states: the result is the state of all their cases together.
-
-    Parameters
-    ----------
-    states
-        Sums of one kind, with equal coordinates. Zero, as `xr.zeros_like(state)`, is
-        the state of no case at all.
-
-    Returns
-    -------
-    Dataset
-        Their sum, with the attributes of the first.
-
-    Examples
-    --------
-    >>> merge(xr.Dataset({"hits": 2}), xr.Dataset({"hits": 3})).hits.item()
-    5
-    """
-    if not states:
-        raise ValueError("got no state to merge; pass one or more")
-    total, *others = states
-    if "key" in total:
-        raise ValueError(
-            "got samples of errors, which do not add; merge these with "
-            "merge_distributions"
-        )
-    for state in others:
-        if set(state.data_vars) != set(total.data_vars):
-            raise ValueError(
-                f"cannot merge states of {list(total.data_vars)} and of "
-                f"{list(state.data_vars)}; merge states of one kind"
-            )
-        try:
-            xr.align(total, state, join="exact")
-        except ValueError as error:
-            raise ValueError(
-                "cannot merge states whose coordinates differ; give each the same "
-                f"leads, thresholds and scales ({error})"
-            ) from error
-        sums = {name: total[name] + state[name] for name in total.data_vars}
-        attrs = {name: total[name].attrs for name in sums}
-        total = total.assign({k: v.assign_attrs(attrs[k]) for k, v in sums.items()})
-    return total
 
 
 def member_count(forecast: xr.DataArray) -> int:

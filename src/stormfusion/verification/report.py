@@ -8,7 +8,7 @@ import xarray as xr
 from stormfusion.losses import Loss
 from stormfusion.verification.diagrams import reliability_scores, roc_scores
 from stormfusion.verification.granularity import granularity_score, granularity_sums
-from stormfusion.verification.pairs import complete, merge, pair
+from stormfusion.verification.pairs import complete, pair
 from stormfusion.verification.probability import (
     PARTS,
     probability_scores,
@@ -26,6 +26,7 @@ from stormfusion.verification.spatial import (
     skillful_scale,
     useful_fss,
 )
+from stormfusion.verification.states import merge
 from stormfusion.verification.tally import Tally
 
 Forecast: TypeAlias = xr.DataArray | Mapping[str, xr.DataArray]
@@ -42,6 +43,8 @@ def verify(
     distances: Sequence[Loss] | None = None,
     probability: bool = False,
     protocol: str | Protocol | None = None,
+    interval: float | None = None,
+    against: str | None = None,
 ) -> xr.Dataset:
     """
     Score a forecast by everything that suits it.
@@ -75,6 +78,13 @@ def verify(
     protocol
         One of `PROTOCOLS`, or its name: then the scores are those of that protocol
         alone, of VIL, and the other arguments do not matter.
+    interval
+        Level of the interval of each score over the cases, such as 0.9: those of
+        iterables, in the order of time. Cases whose observations have the same scalar
+        coordinate `event` are drawn together. For scores of probabilities and of
+        protocols see `bootstrap`.
+    against
+        With `interval`, the forecast that the others are compared with in each draw.
 
     Returns
     -------
@@ -82,13 +92,14 @@ def verify(
         Scores as from `Tally.dataset`, by `forecast` if there are several, by lead,
         threshold and scale; of probabilities the Brier score with its parts, the
         reliability diagram, the ROC area, the fractions skill score and `granularity`;
-        or the scores of the protocol.
+        or the scores of the protocol. With `interval` also `<score>_lower` and
+        `<score>_upper`, and with `against` `<score>_better`; see `Tally.dataset`.
 
     Raises
     ------
     ValueError
-        If the thresholds of the variable are not known, iterables differ in length, or
-        there is no case.
+        If the thresholds of the variable are not known, iterables differ in length,
+        there is no case, or only one for an interval.
     GridMismatchError
         If a forecast does not lie on the grid of its observations.
 
@@ -101,6 +112,16 @@ def verify(
     (0.0, [[0.0, 0.94]])
     """
     cases = _cases(forecast, observed)
+    if interval is not None and (probability or protocol is not None):
+        raise ValueError(
+            "intervals of scores of probabilities and of protocols are not made by "
+            "verify; join the sums of the cases and pass them to bootstrap, such as "
+            "bootstrap(xr.concat(sums, 'case'), probability_scores)"
+        )
+    if against is not None and interval is None:
+        raise ValueError(
+            f"against is {against!r}, but no interval is asked for; pass interval=0.9"
+        )
     if protocol is not None:
         return _by_protocol(cases, protocol)
     if probability:
@@ -118,9 +139,10 @@ def verify(
                 scales=scales,
                 bins=bins,
                 distances=distances,
+                by_case=interval is not None,
             )
         tally.add(given, theirs)
-    scores = _some(tally).dataset()
+    scores = _some(tally).dataset(interval=interval, against=against)
     return scores.isel(forecast=0, drop=True) if single else scores
 
 

@@ -134,13 +134,13 @@ def bootstrap(
     >>> bool(found.lower < found.estimate < found.upper)
     True
     """
-    _check_numbers(samples, level)
-    cases = _Cases.of(states, dim)
-    length = _checked_block(block, cases)
+    check_numbers(samples, level)
+    cases = Cases.of(states, dim)
+    length = checked_block(block, cases)
     estimate = _scored(score, cases.total)
     parts = [
         _scored(score, sums, drawn=True)
-        for sums in _resampled(cases, length, samples, seed)
+        for sums in resampled(cases, length, samples, seed)
     ]
     drawn = xr.concat(parts, "sample", coords="minimal", compat="override")
     name = str(estimate.attrs.get("long_name", estimate.name or "score"))
@@ -149,7 +149,7 @@ def bootstrap(
     if against is not None:
         others = opponents(estimate, against)
         costs = _costs(drawn, _goals(goal, estimate, score))
-        better = _wins(costs, others, against)
+        better = wins(costs, others, against)
         found["better"] = described(better, f"share of samples better than {against}")
         estimate, drawn = (_less(a, others, against) for a in (estimate, drawn))
         name = f"{name} less that of {against}"
@@ -175,7 +175,7 @@ def bootstrap(
 
 
 @dataclass(frozen=True)
-class _Cases:
+class Cases:
     """Sums of what is drawn: in rows of numbers, and all of them together."""
 
     rows: dict[str, Bare]
@@ -247,8 +247,8 @@ def _events(states: xr.Dataset, dim: str) -> xr.Dataset:
     return rest.assign(added)
 
 
-def _resampled(
-    cases: _Cases, length: int, samples: int, seed: int
+def resampled(
+    cases: Cases, length: int, samples: int, seed: int
 ) -> Iterator[xr.Dataset]:
     """Sums of samples along `sample`, some at a time: counts of cases times sums."""
     n = cases.number
@@ -328,7 +328,8 @@ def _costs(drawn: xr.DataArray, goals: list[Goal | None]) -> xr.DataArray:
     return xr.concat(costs, "score")
 
 
-def _wins(costs: xr.DataArray, others: list[str], against: str) -> xr.DataArray:
+def wins(costs: xr.DataArray, others: list[str], against: str) -> xr.DataArray:
+    """Share of samples in which each of the others costs less; a tie counts half."""
     ours = costs.sel(forecast=others)
     theirs = costs.sel(forecast=against, drop=True)
     share = (ours < theirs) + 0.5 * (ours == theirs)
@@ -341,7 +342,8 @@ def _less(array: xr.DataArray, others: list[str], against: str) -> xr.DataArray:
         return array.sel(forecast=others) - array.sel(forecast=against, drop=True)
 
 
-def _checked_block(block: int | None, cases: _Cases) -> int:
+def checked_block(block: int | None, cases: Cases) -> int:
+    """How many cases to draw in a row; warns where there are few blocks of these."""
     n, what = cases.number, cases.what
     whole = isinstance(block, int | np.integer) and not isinstance(block, bool)
     if block is not None and not (whole and 1 <= block <= n // 2):
@@ -360,7 +362,8 @@ def _checked_block(block: int | None, cases: _Cases) -> int:
     return length
 
 
-def _check_numbers(samples: int, level: float) -> None:
+def check_numbers(samples: int, level: float) -> None:
+    """Whether there are samples beyond both ends of the interval."""
     if not 0 < level < 1:
         raise ValueError(f"level is {level!r}; give a share, such as 0.9")
     whole = isinstance(samples, int | np.integer) and not isinstance(samples, bool)

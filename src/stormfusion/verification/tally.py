@@ -1,7 +1,7 @@
 """Every score of every forecast of many cases, gathered case by case."""
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Self
 
 import numpy as np
@@ -10,16 +10,17 @@ import xarray as xr
 from stormfusion.losses import Loss, Perceptual
 from stormfusion.units import VARIABLES, vil_from_bytes
 from stormfusion.verification.everything import Settings, all_scores, all_sums
+from stormfusion.verification.intervals import intervals
 from stormfusion.verification.pairs import (
     checked_thresholds,
     complete,
     described,
     in_ours,
-    merge,
     pair,
 )
 from stormfusion.verification.perceptual import checked_distances
 from stormfusion.verification.spatial import checked_scales
+from stormfusion.verification.states import merge
 
 THRESHOLDS: dict[str, tuple[float, ...]] = {
     # the levels of SEVIR, in which the bytes 16 to 219 are the VIP levels
@@ -58,6 +59,9 @@ class Tally:
     distances
         Losses that compare whole maps, each a score under its name. By default the
         perceptual distance by the encoder of the library, where it knows the variable.
+    by_case
+        Keep the sums of every case beside their total, which intervals need. Memory
+        then grows with the cases, by some 0.1 to 1 MB each.
 
     Examples
     --------
@@ -76,6 +80,7 @@ class Tally:
         scales: Sequence[int] = (1, 5, 17),
         bins: int = 10,
         distances: Sequence[Loss] | None = None,
+        by_case: bool = False,
     ) -> None:
         if thresholds is None and variable not in THRESHOLDS:
             raise ValueError(
@@ -97,6 +102,7 @@ class Tally:
                 raise ValueError(f"distances hold {loss.name!r}: {why}")
         self.state: xr.Dataset | None = None
         self._ensembles: set[str] = set()
+        self._cases: list[xr.Dataset] | None = [] if by_case else None
 
     @property
     def cases(self) -> int:
@@ -109,6 +115,7 @@ class Tally:
         observed: xr.DataArray,
         *,
         ensembles: Mapping[str, xr.DataArray] | None = None,
+        event: Hashable | None = None,
     ) -> None:
         """
         Add one case.
@@ -124,7 +131,12 @@ class Tally:
         ensembles
             Members of some of the forecasts, where these are not their mean: CRPS,
             Brier score and reliability are theirs.
+        event
+            Which storm the case belongs to: intervals draw all its cases together. The
+            scalar coordinate `event` of the observations, if not given.
         """
+        if event is None and "event" in observed.coords and not observed["event"].ndim:
+            event = observed["event"].item()
         ensembles = {} if ensembles is None else ensembles
         self._check(forecasts, ensembles)
         if self.variable in VARIABLES:
@@ -159,6 +171,10 @@ class Tally:
         )
         state = state.assign_coords(forecast=list(given)).assign(cases=1)
         state.attrs = {k: v for k, v in bare.attrs.items() if k == "units"}
+        if self._cases is not None:
+            label = f"case {len(self._cases)}" if event is None else event
+            kept = state.drop_dims(["below", "ties"], errors="ignore")
+            self._cases.append(kept.assign_coords(event=label))
         self.state = state if self.state is None else merge(self.state, state)
         self._ensembles |= {
             name
@@ -184,11 +200,39 @@ class Tally:
         states = [s for s in (self.state, other.state) if s is not None]
         both.state = merge(*states) if states else None
         both._ensembles = self._ensembles | other._ensembles
+        ours, theirs = self._cases, other._cases
+        both._cases = None if ours is None or theirs is None else [*ours, *theirs]
         return both
 
-    def dataset(self) -> xr.Dataset:
+    @property
+    def states(self) -> xr.Dataset:
+        """
+        The sums of every case, along `case`, with the `event` of each.
+
+        What `bootstrap` draws from; the ranks of the observations are not among them.
+        """
+        if self._cases is None:
+            raise ValueError(
+                "this tally has kept the total of its cases alone; make one with "
+                "by_case=True"
+            )
+        if not self._cases:
+            raise ValueError("there is no case to score; add one with Tally.add")
+        return xr.concat(self._cases, "case", coords="different", compat="equals")
+
+    def dataset(
+        self, *, interval: float | None = None, against: str | None = None
+    ) -> xr.Dataset:
         """
         The scores of all cases.
+
+        Parameters
+        ----------
+        interval
+            Level of intervals to add, such as 0.9, by drawing events anew; see
+            `bootstrap`. They need `by_case=True`.
+        against
+            The forecast that the others are compared with in each such draw, if any.
 
         Returns
         -------
@@ -203,12 +247,19 @@ class Tally:
             the radar encoder, `spectrum_ratio`, the power at 4 to 16 km as a share of
             the observed, `spectrum` that of every `wavelength`,
             `effective_resolution`, and the `granularity` of the probabilities, where
-            the grid is regular. Scores of nothing are NaN.
+            the grid is regular. Scores of nothing are NaN. With `interval` each score
+            of `GOALS` has its `<score>_lower` and `<score>_upper` beside it, and with
+            `against` its `<score>_better`, the share of draws in which it is better
+            than that of this forecast.
         """
         if self.state is None:
             raise ValueError("there is no case to score; add one with Tally.add")
         ensembles = sorted(self._ensembles)
-        scores = all_scores(self.state, self.distances, fair=bool(ensembles))
+
+        def scored(sums: xr.Dataset) -> xr.Dataset:
+            return all_scores(sums, self.distances, fair=bool(ensembles))
+
+        scores = scored(self.state)
         scores["cases"] = described(self.state["cases"], "cases scored")
         whose = f"fair for the members of {', '.join(ensembles)}, " if ensembles else ""
         scores["crps"].attrs["comment"] = f"{whose}absolute error of single forecasts"
@@ -223,6 +274,9 @@ class Tally:
                 "are those of its members"
             ),
         }
+        if interval is not None:
+            ends = intervals(self.states, scored, level=interval, against=against)
+            scores = scores.assign(ends).assign_attrs(scores.attrs | ends.attrs)
         order = ("forecast", "lead", "threshold", "scale", "wavelength", "bin", "rank")
         return scores.transpose(*order, missing_dims="ignore")
 
@@ -253,9 +307,8 @@ def _alike(states: list[xr.Dataset]) -> list[xr.Dataset]:
         if len({state[name].shape for state in states if name in state}) > 1:
             # ensembles of other sizes have ranks of their own
             known.pop(name)
-    return [
-        xr.Dataset(
-            {n: state.get(n, xr.zeros_like(example)) for n, example in known.items()}
-        ).assign_attrs(state.attrs)
-        for state in states
-    ]
+    found = []
+    for state in states:
+        lacking = {n: xr.zeros_like(v) for n, v in known.items() if n not in state}
+        found.append(state.assign(lacking)[list(known)])
+    return found
