@@ -1,5 +1,6 @@
 """What a storm may touch: probabilities, percentiles, mean and spread."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -70,23 +71,40 @@ class Footprint:
         """Write CF netCDF, whole or not at all; returns the path."""
         return write_netcdf(self.dataset, path)
 
-    def verify(self, observed: xr.DataArray | xr.Dataset) -> xr.Dataset:
+    def verify(
+        self,
+        observed: xr.DataArray | xr.Dataset,
+        *,
+        scales: Sequence[int] = (1, 5, 17),
+        bins: int = 10,
+    ) -> xr.Dataset:
         """
-        Score the probabilities against what came.
+        Score the probabilities and percentiles against what came.
 
         How sharp a forecast looks is asked of maps, not of probabilities: for the
-        perceptual distance see `Nowcaster.evaluate` and `Ensemble.verify`.
+        perceptual distance see `Nowcaster.evaluate` and `Ensemble.verify`. One
+        footprint is one case: whether 30 percent are 30 percent is seen over many, by
+        `Nowcaster.evaluate` or `verification.verify`.
 
         Parameters
         ----------
         observed
             The observed variable at the times of the leads, with `lead` or `time`.
+        scales
+            Widths of the windows of the fractions skill score [pixels], odd.
+        bins
+            Bins of the reliability diagram.
 
         Returns
         -------
         Dataset
-            `brier` by hazard and lead and `window_brier` by hazard [1]; a pixel
-            missing in forecast or observation is not counted.
+            By hazard, and by lead where they are not of the window, whose names begin
+            with `window_`: `brier` and its parts, `brier_skill`, `roc_area`, `fss`,
+            the reliability diagram, and `granularity` [km], as from
+            `verification.verify(..., probability=True)`; and the `quantile_score` of
+            the percentiles, in the units of the variable. A pixel missing in forecast
+            or observation is not counted; in the window none counts of which a frame
+            is missing.
         """
         if not self.hazards:
             raise ValueError(
@@ -99,18 +117,38 @@ class Footprint:
             occurred = hazard.occurs(truth)
             chosen = self.dataset.sel(hazard=str(hazard))
             window = occurred.max("lead", skipna=False)
-            scores[str(hazard)] = xr.Dataset(
-                {
-                    "brier": verification.brier(chosen["probability"], occurred),
-                    "window_brier": verification.brier(
-                        chosen["window_probability"], window
-                    ),
-                }
-            ).drop_vars(["hazard"], errors="ignore")
+            pairs = {"": occurred, "window_": window}
+            found = {
+                f"{what}{name}": score
+                for what, truth in pairs.items()
+                for name, score in verification.verify(
+                    chosen[f"{what}probability"],
+                    truth,
+                    probability=True,
+                    scales=scales,
+                    bins=bins,
+                ).items()
+            }
+            scores[str(hazard)] = xr.Dataset(found).drop_vars("hazard", errors="ignore")
         joined = xr.concat(
             list(scores.values()), dim="hazard", coords="minimal", compat="override"
         )
-        return joined.assign_coords(hazard=list(scores))
+        return joined.assign_coords(hazard=list(scores)).assign(self._pinball(observed))
+
+    def _pinball(self, observed: xr.DataArray | xr.Dataset) -> dict[str, xr.DataArray]:
+        """The scores of the percentiles, where there are some."""
+        if "percentile" not in self.dataset or "variable" not in self.dataset.attrs:
+            return {}
+        truth = at_leads(observed, self.dataset, self.dataset.attrs["variable"])
+        levels = self.dataset["quantile"].values
+        some = {"quantile": levels[(levels > 0) & (levels < 1)]}
+        found = {}
+        for what, came in (("", truth), ("window_", truth.max("lead", skipna=False))):
+            values = self.dataset[f"{what}percentile"].sel(some)
+            found[f"{what}quantile_score"] = verification.quantile_score(
+                values, came, quantile=some["quantile"]
+            )
+        return found if some["quantile"].size else {}
 
 
 def at_leads(

@@ -116,7 +116,7 @@ def all_sums(
             fss_sums(forecast, observed, threshold=t, scale=settings.scales),
             chances,
             _powers(forecast, observed, settings.variable),
-            *_grains(members, observed, t),
+            *grains(members, observed, t),
             *(
                 distance_sums(forecast, observed, loss=d, variable=settings.variable)
                 for d in settings.distances
@@ -217,10 +217,20 @@ def _powers(
         return xr.zeros_like(power_sums(*bare, variable=name))
 
 
-def _grains(
-    members: xr.DataArray, observed: xr.DataArray, thresholds: Sequence[float]
+def grains(
+    members: xr.DataArray,
+    observed: xr.DataArray,
+    thresholds: Sequence[float] | None = None,
 ) -> list[xr.Dataset]:
-    """How fine the probabilities are; not on a grid that is not regular."""
+    """
+    How fine the probabilities are; of zeros on a grid that is not regular.
+
+    Examples
+    --------
+    >>> chance = xr.DataArray([[0.0, 1.0]] * 2, dims=("y", "x"))
+    >>> [sums.contour_length.item() for sums in grains(chance, chance)]
+    [1.0]
+    """
     if not {"y", "x"} <= set(observed.dims):
         return []
     try:

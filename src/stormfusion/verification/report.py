@@ -7,7 +7,8 @@ import xarray as xr
 
 from stormfusion.losses import Loss
 from stormfusion.verification.diagrams import reliability_scores, roc_scores
-from stormfusion.verification.granularity import granularity_score, granularity_sums
+from stormfusion.verification.everything import grains
+from stormfusion.verification.granularity import granularity_score
 from stormfusion.verification.pairs import complete, pair
 from stormfusion.verification.probability import (
     PARTS,
@@ -193,7 +194,7 @@ def _of_probabilities(cases: Cases, scales: list[int], bins: int) -> xr.Dataset:
             parts = [probability_sums(forecast, known, bins=bins)]
             if {"y", "x"} <= set(known.dims):
                 parts.append(fss_sums(forecast, known, scale=scales))
-                parts.append(granularity_sums(forecast.where(known.notnull())))
+                parts += grains(forecast, known)
             sums = xr.merge(parts, combine_attrs="drop_conflicts")
             total[name] = merge(total[name], sums) if name in total else sums
     found = []
