@@ -94,6 +94,39 @@ ROWS = (
         "v.crps(f, o, fair=False)",
     ),
     Row(
+        "threshold-weighted CRPS",
+        "scores",
+        SCORES,
+        "probability.tail_tw_crps_for_ensemble(f, o, 'member', 3.0, method='ecdf')",
+        "v.twcrps(f, o, threshold=3, fair=False)",
+    ),
+    Row(
+        "threshold-weighted CRPS, fair",
+        "scoringrules",
+        "import scoringrules",
+        "scoringrules.twcrps_ensemble(O, F, a=3.0, m_axis=0, estimator='fair').mean()",
+        "v.twcrps(f, o, threshold=3)",
+    ),
+    Row(
+        "threshold-weighted CRPS, lower tail",
+        "scores",
+        SCORES,
+        "probability.tail_tw_crps_for_ensemble(f, o, 'member', 3.0, tail='lower', "
+        "method='fair')",
+        "v.twcrps(f, o, threshold=3, tail='lower')",
+    ),
+    Row(
+        "threshold-weighted CRPS",
+        "scoringrules",
+        "import scoringrules",
+        "np.nanmean(scoringrules.owcrps_ensemble(O, F, a=3.0, m_axis=0))",
+        "v.twcrps(f, o, threshold=3, fair=False)",
+        "Theirs is outcome-weighted: where the observation does not exceed the "
+        "threshold it is 0, whatever was forecast, so that false alarms are free. "
+        "Where it does, only the members that exceed it too are scored, and with none "
+        "of these it is NaN.",
+    ),
+    Row(
         "CSI",
         "scores",
         SCORES,

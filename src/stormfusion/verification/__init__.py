@@ -124,6 +124,7 @@ from stormfusion.verification.variogram import (
     variogram_sums,
 )
 from stormfusion.verification.waves import WAVELENGTHS
+from stormfusion.verification.weighted import twcrps, twcrps_score, twcrps_sums
 
 __all__ = [
     "CATEGORICAL",
@@ -220,6 +221,9 @@ __all__ = [
     "ssim_score",
     "ssim_sums",
     "success_ratio",
+    "twcrps",
+    "twcrps_score",
+    "twcrps_sums",
     "useful_fss",
     "value_score",
     "variogram_mean",

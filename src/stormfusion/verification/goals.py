@@ -66,6 +66,7 @@ GOALS: dict[str, Goal] = {
     "gdl": Goal(0.0, "lower"),
     # ensembles and probabilities
     "crps": Goal(0.0, "lower"),
+    "twcrps": Goal(0.0, "lower"),
     "brier": Goal(0.0, "lower"),
     "brier_skill": Goal(1.0, "higher"),
     "log_score": Goal(0.0, "lower"),

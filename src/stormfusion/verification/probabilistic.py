@@ -59,7 +59,7 @@ def crps_sums(
         )
 
     def block(f: Bare, o: Bare) -> Bare:
-        score = _crps(f, o, fair=fair)
+        score = crps_of_pairs(f, o, fair=fair)
         valid = ~np.isnan(score)
         total = np.where(valid, score, 0.0).sum(0)
         return np.stack([counted(valid), total], axis=-1)
@@ -154,7 +154,7 @@ def crps_score(sums: xr.Dataset, *, fair: bool = True) -> xr.DataArray:
     )
 
 
-def _crps(f: Bare, o: Bare, *, fair: bool) -> Bare:
+def crps_of_pairs(f: Bare, o: Bare, *, fair: bool) -> Bare:
     """The score of each pair; sum_ij |x_i - x_j| = 2 sum_i (2i - M - 1) x_(i)."""
     members = len(f)
     dtype = np.result_type(f.dtype, o.dtype, np.float32)
