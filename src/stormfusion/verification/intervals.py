@@ -60,6 +60,8 @@ def intervals(
     True
     """
     check_numbers(samples, level)
+    if against is not None:
+        opponents(states, against)
     cases = Cases.of(states, "case")
     length = checked_block(block, cases)
     drawn: dict[str, list[xr.DataArray]] = {}

@@ -102,7 +102,9 @@ class Tally:
                 raise ValueError(f"distances hold {loss.name!r}: {why}")
         self.state: xr.Dataset | None = None
         self._ensembles: set[str] = set()
-        self._cases: list[xr.Dataset] | None = [] if by_case else None
+        self._cases: list[tuple[Hashable | None, xr.Dataset]] | None = (
+            [] if by_case else None
+        )
 
     @property
     def cases(self) -> int:
@@ -172,9 +174,9 @@ class Tally:
         state = state.assign_coords(forecast=list(given)).assign(cases=1)
         state.attrs = {k: v for k, v in bare.attrs.items() if k == "units"}
         if self._cases is not None:
-            label = f"case {len(self._cases)}" if event is None else event
+            # ranks take much room, and have no goal
             kept = state.drop_dims(["below", "ties"], errors="ignore")
-            self._cases.append(kept.assign_coords(event=label))
+            self._cases.append((event, kept))
         self.state = state if self.state is None else merge(self.state, state)
         self._ensembles |= {
             name
@@ -218,7 +220,13 @@ class Tally:
             )
         if not self._cases:
             raise ValueError("there is no case to score; add one with Tally.add")
-        return xr.concat(self._cases, "case", coords="different", compat="equals")
+        events, states = zip(*self._cases, strict=True)
+        joined: xr.Dataset = xr.concat(
+            states, "case", coords="minimal", compat="override"
+        )
+        # a case of no event is one of its own
+        names = [f"case {n}" if e is None else e for n, e in enumerate(events)]
+        return joined.assign_coords(event=("case", names))
 
     def dataset(
         self, *, interval: float | None = None, against: str | None = None
