@@ -132,7 +132,7 @@ def test_what_has_no_interval_says_so(whole: Tally) -> None:
     forecasts, observed = case(0)
     with pytest.raises(ValueError, match="2 or more events, but got 1"):
         verify(forecasts, observed, thresholds=[1.0], distances=(), interval=0.9)
-    with pytest.raises(ValueError, match="pass interval=0.9"):
+    with pytest.raises(ValueError, match=r"pass interval=0\.9"):
         verify(forecasts, observed, thresholds=[1.0], distances=(), against="far")
     chance = (observed > 1).astype(float)
     with pytest.raises(ValueError, match="pass them to bootstrap"):
