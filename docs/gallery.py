@@ -16,6 +16,7 @@ ORDER = (
     "footprint",
     "several_inputs",
     "verification",
+    "performance",
     "reliability",
     "sharpness",
 )

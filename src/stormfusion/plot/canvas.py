@@ -98,8 +98,13 @@ def wrapped(text: str, *, width: float, size: float) -> str:
     return "\n".join(textwrap.fill(line, columns) for line in str(text).splitlines())
 
 
-def note(ax: "Axes", text: str, *, size: float = 10.0) -> None:
-    """Write a remark in the middle of axes that have nothing to show."""
+def note(ax: "Axes", text: str, *, size: float = 10.0, bare: bool = True) -> None:
+    """
+    Write a remark in the middle of axes that have nothing to show.
+
+    Where they are not bare, what is under it is covered.
+    """
+    cover = {"facecolor": "white", "edgecolor": "none", "pad": 4.0}
     ax.text(
         0.5,
         0.5,
@@ -109,6 +114,7 @@ def note(ax: "Axes", text: str, *, size: float = 10.0) -> None:
         va="center",
         fontsize=size,
         color=FAINT,
+        bbox=None if bare else cover,
     )
 
 

@@ -60,14 +60,9 @@ def reliability(
     >>> plot.reliability(dataset).axes[0].get_xlabel()
     'forecast probability'
     """
-    series.check_scores(dataset)
     names = ("forecast_probability", "observed_frequency", "count")
-    lacking = [name for name in names if name not in dataset]
-    if lacking:
-        raise ValueError(
-            f"a reliability diagram needs {', '.join(names)}, but the dataset lacks "
-            f"{', '.join(lacking)}; make it with verification.reliability"
-        )
+    maker = "verification.reliability or Nowcaster.evaluate"
+    series.scored(dataset, *names, what="a reliability diagram", maker=maker)
     for name in names:
         series.check_dims(dataset[name], ("bin", "forecast", "threshold"), needed="bin")
     count = dataset.sizes.get("threshold", 1)
