@@ -112,6 +112,7 @@ def scores(
     dataset
         Scores by name on `lead`, and on `forecast` and `threshold` where there are
         several, such as `Nowcaster.evaluate` gives. Undefined scores (NaN) are gaps.
+        An interval, `<score>_lower` and `<score>_upper`, is a band.
     score
         Which of them to draw.
     title
@@ -146,6 +147,11 @@ def scores(
         )
     array = dataset[score]
     series.check_dims(array, ("lead", "forecast", "threshold"), needed="lead")
+    names = [f"{score}_{end}" for end in ("lower", "upper")]
+    ends = [dataset[name] for name in names if name in dataset]
+    for end in ends:
+        series.check_dims(end, ("lead", "forecast", "threshold"), needed="lead")
+    ends = ends if len(ends) == 2 else []
     lead = coords.minutes(array["lead"])
     count = array.sizes.get("threshold", 1)
     rows, columns = canvas.tiles(count)
@@ -157,7 +163,12 @@ def scores(
             continue
         some = series.pick(array, "threshold", index)
         for place, (name, curve) in enumerate(series.forecasts(some)):
-            ax.plot(lead, curve.values, label=name, **series.look_of(place, name))
+            look = series.look_of(place, name)
+            ax.plot(lead, curve.values, label=name, **look)
+            if ends:
+                own = (series.pick(end, "threshold", index) for end in ends)
+                band = [series.pick(end, "forecast", place).values for end in own]
+                ax.fill_between(lead, *band, color=look["color"], alpha=0.15, lw=0)
         if not np.isfinite(some.values).any():
             canvas.note(ax, f"no {score} defined")
         canvas.style(ax, grid=True)
@@ -168,7 +179,8 @@ def scores(
             ax.tick_params(labelbottom=True)
         if index % columns == 0:
             ax.set_ylabel(_score_label(array, score))
-    finite = array.values[np.isfinite(array.values)]
+    drawn = np.concatenate([a.values.ravel() for a in (array, *ends)])
+    finite = drawn[np.isfinite(drawn)]
     if finite.size and finite.min() >= 0:
         grid[0, 0].set_ylim(0, max(float(finite.max()) * 1.08, 1e-3))
     grid[0, 0].set_xlim(0, float(lead.max()) * 1.03)
