@@ -146,3 +146,15 @@ def test_spread_of_large_values_is_not_lost():
     far = spread_skill(members(values[1:] + 1e8), line(values[0] + 1e8))
     near = spread_skill(members(values[1:]), line(values[0]))
     xr.testing.assert_allclose(far, near, rtol=1e-6)
+
+
+def test_an_infinite_member_is_not_missing():
+    x, y = members([[1.0, np.inf], [3.0, 1.0], [2.0, 1.0]]), line([4.0, 1.0])
+    scores = spread_skill(x, y)
+    assert scores.rmse == np.inf
+    assert np.isnan(scores.spread)
+    assert spread_sums(x, y).spread_pairs.item() == 2
+    assert np.isnan(spread_skill(x[:, :1], y[:1] * np.inf).spread)
+    # beside a missing member it is missing
+    x[1, 1] = np.nan
+    xr.testing.assert_identical(spread_skill(x, y), spread_skill(x[:, :1], y[:1]))

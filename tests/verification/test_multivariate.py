@@ -254,3 +254,22 @@ def test_what_comes_in_stays_as_it_was():
     energy_score(f, o)
     xr.testing.assert_identical(f, before[0])
     xr.testing.assert_identical(o, before[1])
+
+
+@pytest.mark.parametrize("fair", [True, False])
+@pytest.mark.parametrize("value", [np.inf, -np.inf])
+def test_infinite_values_are_not_missing(value, fair):
+    f, o = random(3, 4, 6), random(4, 6, seed=1)
+    for member in range(4):
+        odd = [f.copy(), o.copy()]
+        odd[member == 3][(member, 1, 1) if member < 3 else (1, 1)] = value
+        x, y = ensemble(odd[0]), field(odd[1])
+        assert np.isnan(energy_score(x, y, fair=fair))
+        sums = energy_sums(x, y, patch=2, fair=fair)
+        assert sums.energy_patches == 6
+        assert np.isnan(sums.energy_sum)
+        # beside a missing value it is missing
+        gone = y.where(np.indices(y.shape).sum(0) != 2)
+        cleared = ensemble(np.where(np.isfinite(odd[0]), odd[0], 0)), gone
+        found = energy_score(x, gone, fair=fair)
+        xr.testing.assert_allclose(found, energy_score(*cleared, fair=fair))

@@ -245,3 +245,21 @@ def test_what_comes_in_stays_as_it_was():
     variogram_score(f, o, lags=[1])
     xr.testing.assert_identical(f, before[0])
     xr.testing.assert_identical(o, before[1])
+
+
+@pytest.mark.parametrize("fair", [True, False])
+@pytest.mark.parametrize("value", [np.inf, -np.inf])
+def test_infinite_values_are_not_missing(value, fair):
+    f, o = ensemble(random(3, 4, 6)), field(random(4, 6, seed=1))
+    pairs = variogram_sums(f, o, lags=[1, 2]).variogram_pairs
+    odd, far = f.copy(), o.copy()
+    odd[1, 1, 1] = far[1, 1] = value
+    for x, y in ((odd, o), (f, far), (odd, far)):
+        sums = variogram_sums(x, y, lags=[1, 2], fair=fair)
+        assert sums.variogram_pairs == pairs
+        assert not np.isfinite(variogram_mean(sums))
+    gone = o.copy()
+    gone[1, 1] = np.nan
+    options = {"lags": [1, 2], "fair": fair}
+    found = variogram_sums(odd, gone, **options)
+    xr.testing.assert_allclose(found, variogram_sums(f, gone, **options))

@@ -17,6 +17,7 @@ from stormfusion.verification.pairs import (
     ratio,
     summed,
 )
+from stormfusion.verification.structure import missing
 
 Bare = npt.NDArray[Any]
 
@@ -213,12 +214,15 @@ def spread_sums(
         return np.asarray(np.sum(found, axis=0))
 
     def few(f: Bare, o: Bare) -> Bare:
-        # less the observation, which leaves little to be lost in the squares
-        apart = np.subtract(f, o, dtype=np.float64)
-        mean = apart.mean(0)
-        error, apart = mean**2, apart - mean
-        variance = np.einsum("mpr,mpr->pr", apart, apart) / (members - 1)
+        with np.errstate(invalid="ignore"):  # of infinite values
+            # less the observation, which leaves little to be lost in the squares
+            apart = np.subtract(f, o, dtype=np.float64)
+            mean = apart.mean(0)
+            error, apart = mean**2, apart - mean
+            variance = np.einsum("mpr,mpr->pr", apart, apart) / (members - 1)
         valid = np.isfinite(error)
+        if not valid.all():
+            valid = ~missing(f, o)
         parts = (np.where(valid, part, 0.0).sum(0) for part in (variance, error))
         return np.stack([counted(valid), *parts], axis=-1)
 
@@ -297,7 +301,8 @@ def spread_skill(
     -------
     Dataset
         `spread` and `rmse` of the mean in the units of `observed`, and `ratio`, the
-        first by the second.
+        first by the second; all NaN where there is no pair. A member that is infinite
+        makes `rmse` infinite, and the others NaN.
 
     Examples
     --------

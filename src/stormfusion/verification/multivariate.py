@@ -15,6 +15,7 @@ from stormfusion.verification.pairs import (
     ratio,
     summed,
 )
+from stormfusion.verification.structure import missing
 
 Bare = npt.NDArray[Any]
 
@@ -141,7 +142,8 @@ def energy_score(
     Returns
     -------
     DataArray
-        In the units of `observed`, best 0; NaN where there is no pair.
+        In the units of `observed`, best 0; NaN where there is no pair, or where a value
+        is infinite.
 
     References
     ----------
@@ -268,15 +270,17 @@ def _products(f: Bare, o: Bare, width: int) -> tuple[Bare, Bare]:
     rows = max(NUMBERS // (size * o.shape[1]), 1)
     for top in range(0, len(o), rows):
         x, y = f[:, top : top + rows], o[top : top + rows]
-        with np.errstate(invalid="ignore"):
+        with np.errstate(invalid="ignore"):  # of infinite values
             z = np.empty((size, *y.shape))
             np.subtract(x, x[0], out=z[:-1], dtype=np.float64)
             np.subtract(y, x[0], out=z[-1], dtype=np.float64)
-        valid = np.isfinite(z.sum(0))
-        z[:, ~valid] = 0.0
-        z = z.reshape(size, len(y), patches, width).transpose(2, 0, 1, 3)
-        z = z.reshape(patches, size, len(y) * width)
-        products += z @ z.swapaxes(1, 2)
+            valid = np.isfinite(z.sum(0))
+            if not valid.all():
+                valid = ~missing(x, y)
+                z[:, ~valid] = 0.0
+            z = z.reshape(size, len(y), patches, width).transpose(2, 0, 1, 3)
+            z = z.reshape(patches, size, len(y) * width)
+            products += z @ z.swapaxes(1, 2)
         pixels += valid.reshape(len(y), patches, width).sum((0, 2))
     return pixels, products
 
@@ -285,7 +289,8 @@ def _scores(pixels: Bare, products: Bare, *, fair: bool) -> Bare:
     members = products.shape[1] - 1
     norms = np.diagonal(products, axis1=1, axis2=2)
     both = norms[:, :, None] + norms[:, None, :]
-    squares = both - 2 * products
+    with np.errstate(invalid="ignore"):  # of infinite values
+        squares = both - 2 * products
     # what is left of the difference of two equal sums is rounding alone
     squares[squares < 1e-13 * both] = 0.0
     distances = np.sqrt(squares / pixels[:, None, None])

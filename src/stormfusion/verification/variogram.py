@@ -1,6 +1,7 @@
 """Whether the maps of an ensemble are as rough as the observed: the variogram score."""
 
 from collections.abc import Sequence
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from stormfusion.verification.multivariate import (
 )
 from stormfusion.verification.pairs import Dims, described, error_units, ratio, summed
 from stormfusion.verification.spacing import spacing_of
+from stormfusion.verification.structure import missing
 
 Bare = npt.NDArray[Any]
 
@@ -152,7 +154,7 @@ def variogram_score(
     -------
     DataArray
         In the units of `observed` to the power of `2 * order`, best 0; NaN where there
-        is no pair of pixels.
+        is no pair of pixels. An infinite value makes it infinite or NaN.
 
     References
     ----------
@@ -206,26 +208,29 @@ def _variograms(
 
     def steps(field: Bare, axis: int, lag: int) -> Bare:
         field = np.moveaxis(field, axis, 0).astype(dtype, copy=False)
-        with np.errstate(invalid="ignore"):
-            step = np.abs(field[lag:] - field[:-lag])
+        step = np.abs(field[lag:] - field[:-lag])
         return np.asarray(np.sqrt(step) if order == 0.5 else step**order)
 
-    for axis, lag in ((axis, lag) for axis in (0, 1) for lag in lags):
+    for axis, lag in product((0, 1), lags):
         if lag >= o.shape[axis]:
             continue
-        known = steps(o, axis, lag).astype(np.float64)
-        mean, square = np.zeros(known.shape), np.zeros(known.shape)
-        for member in f:
-            # less the observed, for the variance of what is nearly equal
-            difference = steps(member, axis, lag) - known
-            mean += difference
+        with np.errstate(invalid="ignore"):  # of infinite values
+            known = steps(o, axis, lag).astype(np.float64)
+            mean, square = np.zeros(known.shape), np.zeros(known.shape)
+            for member in f:
+                # less the observed, for the variance of what is nearly equal
+                difference = steps(member, axis, lag) - known
+                mean += difference
+                if fair:
+                    square += difference**2
+            mean /= members
+            error = mean**2
             if fair:
-                square += difference**2
-        mean /= members
-        error = mean**2
-        if fair:
-            error -= (square / members - error) / (members - 1)
+                error -= (square / members - error) / (members - 1)
         valid = np.isfinite(error)
+        if not valid.all():
+            gone = np.moveaxis(missing(f, o), axis, 0)
+            valid = ~(gone[lag:] | gone[:-lag])
         count, weight = np.count_nonzero(valid), 1 / (lag * spacing[axis])
         total += count, weight * count, weight * error[valid].sum()
     return total
