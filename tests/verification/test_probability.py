@@ -97,6 +97,15 @@ def test_parts_of_the_brier_score_by_hand():
     assert scores.brier_skill.item() == pytest.approx(1 - scores.brier / (15 / 64))
 
 
+@pytest.mark.parametrize("p", [0.1, 0.3, 1 / 3, 0.9, 0.0])
+@pytest.mark.parametrize("count", [3, 99_999])
+def test_probabilities_that_are_all_alike_have_no_sharpness(p, count):
+    sums = probability_sums(line(np.full(count, p)), line(np.arange(count) % 2))
+    assert probability_scores(sums).sharpness.item() == 0
+    nothing = probability_sums(line([np.nan]), line([1.0]))
+    assert np.isnan(probability_scores(nothing).sharpness)
+
+
 def test_each_share_of_members_has_its_bin():
     rng = np.random.default_rng(1)
     x, y = members(rng.random((4, 200))), line(rng.random(200))
@@ -120,6 +129,9 @@ def test_log_score_by_hand():
     # none of three members is an eighth, not never
     x = members([[0.0], [0.0], [0.0]])
     assert log_score(x, line([1.0]), threshold=1).item() == pytest.approx(np.log(8))
+    # one forecast is an ensemble of one
+    alone = log_score(line([2.0, 2.0]), line([2.0, 0.0]), threshold=1, over=())
+    np.testing.assert_allclose(alone, -np.log([0.75, 0.25]))
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])

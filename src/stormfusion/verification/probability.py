@@ -68,9 +68,8 @@ def probability_sums(
     Dataset
         Along `bin`, whose labels are the middles of the bins, or the probabilities
         themselves where each has a bin: `count` and `event_sum` as int64,
-        `probability_sum`, `probability_squared`, `event_probability`
-        and `log_sum`. Sums of
-        several samples `merge` where their bins are equal.
+        `probability_sum`, `probability_squared`, `event_probability` and `log_sum`.
+        Sums of several samples `merge` where their bins are equal.
 
     Examples
     --------
@@ -152,7 +151,10 @@ def probability_scores(sums: xr.Dataset) -> xr.Dataset:
     reliability = ratio((n * (mean_p - mean_o) ** 2).sum("bin"), total)
     resolution = ratio((n * (mean_o - base_rate) ** 2).sum("bin"), total)
     within = ratio((pp - n * mean_p**2 - 2.0 * (po - mean_p * o)).sum("bin"), total)
-    variance = ratio(pp.sum("bin"), total) - ratio(p.sum("bin"), total) ** 2
+    square = ratio(pp.sum("bin"), total)
+    variance = square - ratio(p.sum("bin"), total) ** 2
+    # what is left of the difference of two equal sums is rounding alone
+    variance = variance.where(~(variance <= 1e-12 * square), 0.0)
     skill = (1.0 - ratio(brier, uncertainty)).where(uncertainty > 0)
     scores = {
         "brier": (brier, "Brier score"),
@@ -162,7 +164,7 @@ def probability_scores(sums: xr.Dataset) -> xr.Dataset:
         "brier_within": (within, "part of the Brier score within the bins"),
         "brier_skill": (skill, "Brier skill score against the observed frequency"),
         "log_score": (ratio(log.sum("bin"), total), "logarithmic score"),
-        "sharpness": (variance.clip(0.0) ** 0.5, "standard deviation of probabilities"),
+        "sharpness": (variance**0.5, "standard deviation of probabilities"),
         "base_rate": (base_rate, "observed frequency of the event"),
     }
     return xr.Dataset({name: described(*score) for name, score in scores.items()})
@@ -245,7 +247,8 @@ def log_score(
     forecast, observed, threshold, over
         As in `probability_sums`; missing pairs are not counted. Of an ensemble, the
         probability is not $k / M$ of $k$ members but $(k + 1/2) / (M + 1)$: that none
-        of them has the event does not mean that it cannot be.
+        of them has the event does not mean that it cannot be. With a threshold, one
+        forecast is an ensemble of one, and its probabilities are 1/4 and 3/4.
 
     Returns
     -------
