@@ -73,9 +73,11 @@ def reliability(
     Reliability diagram: how often an event happens, by its forecast probability.
 
     The consistency bars hold the observed frequencies that a reliable forecast would
-    show, by chance, with a probability of `level`: a point outside its bar is hardly
-    reliable. They are those of independent pairs. Neighbouring pixels are not, and
-    bars of whole maps are too short by far: there, `bootstrap` over events.
+    show, by chance, with a probability of `level` or a little more: a point outside its
+    bar is hardly reliable. They are quantiles of the binomial distribution of the pairs
+    in the bin, as if each had the mean probability of the bin, where the paper draws
+    probabilities anew. And they are those of independent pairs. Neighbouring pixels are
+    not, and bars of whole maps are too short by far: there, `bootstrap` over events.
 
     Parameters
     ----------

@@ -122,7 +122,7 @@ def gdl(
     -------
     DataArray
         In the units of `observed`, to the power of `alpha`, best 0; NaN where no two
-        neighbours are valid.
+        neighbours are valid. An infinite value makes it infinite or NaN.
 
     References
     ----------

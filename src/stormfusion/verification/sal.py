@@ -145,8 +145,8 @@ def sal(
         One forecast of an amount or a rate, not negative.
     observed
         The observations on the grid of `forecast`, with the dimensions `y` and `x`. A
-        pixel missing in either field is dry in both. If there are no coordinates,
-        pixels count as square.
+        pixel that is missing, or infinite, in either field is dry in both. If there are
+        no coordinates, pixels count as square.
     threshold_factor
         Of the threshold of objects, above 0 and at most 1.
     quantile

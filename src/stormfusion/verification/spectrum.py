@@ -55,11 +55,11 @@ def power_sums(
     Dataset
         `power_forecast` and `power_observed`, summed over waves and frames, and
         `power_modes`, the number of these waves, as int64; by `wavelength`, the
-        geometric centre of the class. Pixels missing in the observations or in any
-        member are 0 (dry) in all; a frame without a valid pair adds nothing, nor does a
-        grid without a wave of 1 to 512 km. Fields in single precision are transformed
-        in it: a class with less than about 1e-13 of the power of all, mean included,
-        for each of its waves is rounding and counts as 0.
+        geometric centre of the class. Pixels missing, or infinite, in the observations
+        or in any member are 0 (dry) in all; a frame without a valid pair adds nothing,
+        nor does a grid without a wave of 1 to 512 km. Fields in single precision are
+        transformed in it: a class whose waves have less than about 3e-13 of the power
+        of an average wave, that of the mean added, is rounding and counts as 0.
 
     Raises
     ------

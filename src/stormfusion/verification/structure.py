@@ -219,7 +219,8 @@ def ssim(
     Returns
     -------
     DataArray
-        -1 to 1, best 1; NaN where no window is without a missing pixel.
+        -1 to 1, best 1; NaN where no window is without a missing pixel, or where a
+        value is infinite.
 
     Raises
     ------
