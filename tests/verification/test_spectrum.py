@@ -513,8 +513,30 @@ def test_rounding_in_single_precision_is_no_power():
     assert (window.power_observed.where(~large, 0) < least).all()
 
 
-# a class without waves is 0/0, and Dask divides when NumPy's silence is over
-@pytest.mark.filterwarnings("ignore:invalid value encountered:RuntimeWarning")
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("offset", [0.0, 300.0])
+def test_rounding_counts_as_no_power_and_a_weak_wave_as_some(dtype, offset):
+    # the window spreads a wave of 32 km to no others than those of 20 km and more
+    wave, weak = (plane((64, 64), 1, 1, length, 0.0) for length in (32.0, 4.8))
+    alone = (wave + offset).astype(dtype)
+    short = power_sums(alone, alone).isel(wavelength=slice(0, 8))
+    assert (short.power_observed == 0).all()
+    assert (short.power_forecast == 0).all()
+    assert np.isnan(spectrum_score(short)).all()
+    # waves of a millionth are above the bound, where no mean drowns them
+    if offset == 0:
+        f, o = ((wave + a * weak).astype(dtype) for a in (2e-6, 1e-6))
+        assert spectrum_ratio(f, o, band=(4, 5.66)).item() == pytest.approx(4, rel=0.1)
+
+
+def test_each_field_is_transformed_in_the_better_precision():
+    o = gaussian_filter(noise((40, 40)), 2) + 300
+    f = o.astype(np.float32)
+    sums = power_sums(field(f), field(o))
+    exact = power_sums(field(f.astype(np.float64)), field(o))
+    xr.testing.assert_identical(sums, exact)
+
+
 def test_dask_is_numpy():
     o = field(noise((2, 3, 24, 20))[0])
     f = xr.concat([o + field(noise((3, 24, 20), s)) for s in (1, 2)], "member")
