@@ -10,11 +10,13 @@ from stormfusion.verification import (
     csi,
     error_sums,
     fss,
+    gdl_sums,
     mae,
     merge,
     rank_histogram,
     reliability,
     spread_skill,
+    variogram_sums,
 )
 
 LEAD = np.array([5, 10], "timedelta64[m]")
@@ -173,6 +175,34 @@ def test_merge_refuses_states_that_do_not_fit():
         merge(sums, sums.isel(lead=[0]))
     with pytest.raises(ValueError, match="pass one or more"):
         merge()
+
+
+def test_states_in_other_units_or_of_another_power_do_not_add():
+    def in_units(units):
+        return field().assign_attrs(units=units) if units else field()
+
+    mm, m, same, bare = (in_units(u) for u in ("mm h-1", "m s-1", "mm/h", None))
+    line = dict.fromkeys(("y", "x"), slice(2))
+    states = (
+        error_sums,
+        lambda f, o: contingency(f, o, threshold=1),
+        gdl_sums,
+        lambda f, o: gdl_sums(f, o, alpha=2),
+        lambda f, o: variogram_sums(f.expand_dims(member=2), o, lags=[1]),
+    )
+    for state in states:
+        one = state(mm[line], mm[line])
+        with pytest.raises(ValueError, match=r"units differ \(.*mm h-1.* and .*m s-1"):
+            merge(one, state(m[line], m[line]))
+        for other in (same, bare):  # as pair has it
+            merge(one, state(other[line], other[line]))
+    two = gdl_sums(mm, mm, alpha=2)
+    with pytest.raises(ValueError, match=r"units differ .* with the same options"):
+        merge(two, gdl_sums(mm, mm))
+    members = bare.expand_dims(member=2)
+    half, whole = (variogram_sums(members, bare, lags=[1], order=p) for p in (0.5, 1))
+    with pytest.raises(ValueError, match=r"order differ \(0\.5 and 1\.0\)"):
+        merge(half, whole)
 
 
 def test_zero_is_a_state_and_merging_changes_nothing():

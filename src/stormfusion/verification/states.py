@@ -1,6 +1,14 @@
 """Sums that add: the states under the scores."""
 
+from contextlib import suppress
+from typing import Any
+
 import xarray as xr
+
+from stormfusion.units import conversion
+
+MEANINGS = ("units", "order", "tail", "fair")
+"""Attributes in which states that add do not differ."""
 
 
 def merge(*states: xr.Dataset) -> xr.Dataset:
@@ -10,8 +18,8 @@ def merge(*states: xr.Dataset) -> xr.Dataset:
     Parameters
     ----------
     states
-        Sums of one kind, with equal coordinates. Zero, as `xr.zeros_like(state)`, is
-        the state of no case at all.
+        Sums of one kind, with equal coordinates and of fields in equal units. Zero, as
+        `xr.zeros_like(state)`, is the state of no case at all.
 
     Returns
     -------
@@ -44,6 +52,7 @@ def merge(*states: xr.Dataset) -> xr.Dataset:
                 "cannot merge states whose coordinates differ; give each the same "
                 f"leads, thresholds and scales ({error})"
             ) from error
+        _check_meaning(total, state)
         total = total.copy(
             data={
                 name: total.variables[name].data
@@ -61,3 +70,26 @@ def _shapes(state: xr.Dataset) -> dict[str, set[str]]:
 def _told(state: xr.Dataset) -> str:
     shapes = _shapes(state).items()
     return ", ".join(f"{name} ({', '.join(sorted(dims))})" for name, dims in shapes)
+
+
+def _check_meaning(one: xr.Dataset, other: xr.Dataset) -> None:
+    """Refuse sums in other units, or of another order, where both say which."""
+    both = [(one.attrs, other.attrs)]
+    both += [(v.attrs, other.variables[n].attrs) for n, v in one.variables.items()]
+    for a, b in both:
+        for key in MEANINGS:
+            if key in a and key in b and not _alike(a[key], b[key]):
+                raise ValueError(
+                    f"cannot merge states whose {key} differ ({a[key]!r} and "
+                    f"{b[key]!r}); make both in the same, with the same options"
+                )
+
+
+def _alike(one: Any, other: Any) -> bool:
+    """Whether units, or powers of them, are the same, however they are spelled."""
+    if one == other:
+        return True
+    (a, _, p), (b, _, q) = (str(u).strip("(").partition(")") for u in (one, other))
+    with suppress(ValueError):
+        return p == q and conversion(a, b) == (1.0, 0.0)
+    return False
