@@ -129,6 +129,34 @@ def test_missing_pixels_are_left_out():
     assert sums.energy_patches == 4
 
 
+def test_a_patch_of_which_half_is_missing_counts():
+    f, o = random(3, 2, 4), random(2, 4, seed=1)
+    o[0, :2] = np.nan
+    sums = energy_sums(ensemble(f), field(o), patch=2)
+    assert sums.energy_patches == 2
+    o[1, 0] = np.nan
+    assert energy_sums(ensemble(f), field(o), patch=2).energy_patches == 1
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_rounding_of_nearly_equal_members_is_no_distance(seed):
+    # far from the first member, next to each other: a square of 0, or just below it
+    x = random(3, 9, 9, seed=seed) * [[[0]], [[1]], [[0]]]
+    x[2] = x[1] * (1 + 1e-10 * random(9, 9, seed=seed + 9))
+    o = random(9, 9, seed=seed + 99)
+    for fair in (True, False):
+        found = energy_score(ensemble(x), field(o), fair=fair).item()
+        assert found == pytest.approx(slowly(x, o, fair=fair), rel=1e-8)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_the_fair_score_of_two_is_never_below_0(seed):
+    # it is 0 where the observation lies on the straight line between them
+    f = random(2, 5, 6, seed=seed)
+    found = energy_score(ensemble(f), field(0.3 * f[0] + 0.7 * f[1])).item()
+    assert 0 <= found < 1e-12
+
+
 def test_nothing_to_score_is_nan():
     f, o = ensemble(random(3, 2, 4, 4)), field(random(2, 4, 4, seed=1))
     o[1] = np.nan

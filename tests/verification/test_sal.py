@@ -110,6 +110,14 @@ def test_wet_pixels_only_make_the_quantile():
     assert parts(f, o, wet=0.01)[0] > 0.2
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_pixel_of_just_the_wet_value_is_wet(dtype):
+    # 0.7 in float32 is less than 0.7
+    drizzle = field(box((5, 5), 1, 1, value=0.7).astype(dtype))
+    assert sal(drizzle, drizzle, wet=np.float64(0.7)).maps == 1
+    assert sal(drizzle, drizzle, wet=0.71).maps == 0
+
+
 def test_pixels_need_not_be_square():
     o, f = (field(box((8, 6), y, x)) for y, x in ((2, 1), (5, 3)))
     wide = [on_grid(a, 500.0, 2000.0) for a in (f, o)]
