@@ -105,6 +105,10 @@ def test_other_groups_than_leads(errors):
 def test_missing_errors_leave_a_gap(errors):
     errors["error"][0, 1] = np.nan
     assert len(bodies(plot.violins(errors).axes[0])) == 5
+    before = bodies(plot.violins(errors).axes[0])
+    infinite = errors.copy(deep=True)
+    infinite["error"][:, 0, -100:] = np.inf  # that were missing
+    np.testing.assert_array_equal(bodies(plot.violins(infinite).axes[0]), before)
     figure = plot.violins(errors * np.nan)
     assert [text.get_text() for text in figure.axes[0].texts] == ["no errors to draw"]
 

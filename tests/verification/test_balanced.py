@@ -88,6 +88,9 @@ def test_reflectivity_weighs_as_its_rain():
 def test_a_name_will_do_where_there_are_no_units():
     observed = rain([30.0], None, name="rain_rate")
     assert bmae(observed + 1, observed).item() == 30
+    observed = rain([31.0 / 3600], "kg m-2 s-1", name="rain_rate")
+    found = bmae(observed + 1, observed).item()
+    assert found == pytest.approx(30), "units of its own go before the name"
     observed = rain([30.0], None)
     assert bmae(rain([31.0]), observed).item() == 30, "the units of the forecast"
 

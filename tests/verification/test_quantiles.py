@@ -46,6 +46,7 @@ def test_the_median_of_one_forecast_is_half_its_absolute_error():
     [
         (0.001, 1),
         (0.2, 1),
+        (0.2001, 2),
         (0.21, 2),
         (0.4, 2),
         (0.5, 3),

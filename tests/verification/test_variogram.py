@@ -104,6 +104,9 @@ def test_a_constant_added_does_not_matter():
     f, o = ensemble(random(4, 9, 9)), field(random(9, 9, seed=1))
     moved = variogram_score(f + 7, o, lags=[1, 4]).item()
     assert moved == pytest.approx(variogram_score(f, o, lags=[1, 4]).item())
+    # nor does it drown the steps, where the fields are in double precision
+    far = variogram_score(f + 2**30, o + 2**30, lags=[1, 4]).item()
+    assert far == pytest.approx(variogram_score(f, o, lags=[1, 4]).item(), rel=1e-3)
 
 
 def test_it_tells_patterns_apart():
@@ -184,6 +187,13 @@ def test_units():
     assert "comment" not in sums.variogram_weight.attrs
     both = merge(sums, sums)
     assert variogram_mean(both).attrs["units"] == "mm"
+    shares = f.assign_attrs(units="1"), o.assign_attrs(units="1")
+    assert variogram_score(*shares, lags=[1], order=1).attrs["units"] == "1"
+    assert (
+        "units" not in variogram_score(f.drop_attrs(), o.drop_attrs(), lags=[1]).attrs
+    )
+    unknown = {"variogram_weight": 4.0, "variogram_sum": 1.0}
+    assert variogram_mean(xr.Dataset(unknown, attrs=both.attrs)).attrs["units"] == "mm"
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.int32, np.float16, np.float32, bool])

@@ -39,7 +39,7 @@ def violins(
         `stage`, and `forecast` where there are several, as
         `verification.error_distribution` gives; join several with
         `xr.concat(each, "forecast").assign_coords(forecast=names)`. Missing errors
-        (NaN) are left out.
+        (NaN) are left out, and so are infinite ones.
     tails
         Share of the errors that is cut off at each end, 0 to below 0.25.
     title
