@@ -1,11 +1,15 @@
+from itertools import product
+
 import numpy as np
 import pytest
 import xarray as xr
+from scipy.stats import binom
 
 from stormfusion.verification import (
     economic_value,
     probability_sums,
     reliability,
+    reliability_scores,
     roc,
     value_score,
 )
@@ -83,6 +87,16 @@ def test_consistency_bars_by_hand():
         reliability(line([0.1]), line([0]), level=90)
 
 
+@pytest.mark.parametrize("level", [0.5, 0.9, 0.99])
+def test_consistency_bars_are_quantiles_of_the_binomial(level):
+    for n, p in product((1, 2, 3, 16, 57, 1000), (0.0, 1e-6, 0.1, 0.25, 0.5, 0.8, 1.0)):
+        sums = probability_sums(line(np.full(n, p)), line(np.zeros(n)), bins=1)
+        diagram = reliability_scores(sums, level=level)
+        for end, share in (("lower", (1 - level) / 2), ("upper", (1 + level) / 2)):
+            found = diagram[f"consistency_{end}"].item() * n
+            assert found == pytest.approx(binom.ppf(share, n, p)), (n, p)
+
+
 def test_value_by_hand():
     # half of the pairs are events; a quarter is a hit, a quarter a false alarm
     p, o = line([1.0, 0.0, 1.0, 0.0]), line([1, 1, 0, 0])
@@ -90,6 +104,24 @@ def test_value_by_hand():
     p = line([1.0, 1.0, 1.0, 0.0])
     # H = 1, F = 1/2, a = s = 1/2
     assert economic_value(p, o, cost_loss=[0.5]).item() == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_value_is_what_is_saved_of_what_can_be(seed):
+    # expense of each rule: protect from a probability on, at a cost, or lose
+    rng = np.random.default_rng(seed)
+    p = rng.integers(0, 6, 80) / 5
+    o = rng.random(80) < 0.1 + 0.3 * p
+    rate = float(o.mean())
+    ratios = [0.02, 0.2, rate, 0.6, 0.97]
+    expected = []
+    for alpha in ratios:
+        rules = [np.where(p >= least, alpha, o).mean() for least in (*set(p), 2.0)]
+        climatology, perfect = min(alpha, rate), alpha * rate
+        best = min(*rules, climatology)
+        expected.append((climatology - best) / (climatology - perfect))
+    found = economic_value(line(p), line(o), cost_loss=ratios, bins=6)
+    np.testing.assert_allclose(found, expected, atol=1e-12)
 
 
 def test_value_is_one_of_a_perfect_forecast_and_never_below_climatology():

@@ -86,6 +86,9 @@ def test_rank_histogram_of_rain_leaves_out_the_dry():
     y = line([0.0, 0.0, 0.5])
     assert rank_histogram(x, y, threshold=1.0).sum().item() == 2
     assert rank_histogram(x, y).sum().item() == 3
+    # only the observation reaches it
+    alone = rank_histogram(x[:, :1], line([9.0]), threshold=1.0)
+    assert alone.values.tolist() == [0, 0, 1]
 
 
 def test_spread_equals_error_where_members_are_like_observations():
@@ -158,3 +161,14 @@ def test_an_infinite_member_is_not_missing():
     # beside a missing member it is missing
     x[1, 1] = np.nan
     xr.testing.assert_identical(spread_skill(x, y), spread_skill(x[:, :1], y[:1]))
+
+
+@pytest.mark.parametrize("count", [255, 256, 300])
+def test_more_members_than_a_byte_can_count(count):
+    x = members(np.arange(float(count))[:, None] * [1, 1, 0])
+    y = line([count + 1.0, 9.5, 0.0])
+    sums = rank_sums(x, y).rank_pairs
+    assert sums.sel(below=count, ties=0) == 1
+    assert sums.sel(below=10, ties=0) == 1
+    assert sums.sel(below=0, ties=count) == 1
+    assert sums.sum() == 3

@@ -47,6 +47,10 @@ def test_missing_pairs_are_not_counted():
     x = members([[9.0, 9.0], [9.0, np.nan]])
     assert probability_sums(x, line([9.0, 9.0]), threshold=5)["count"].sum() == 1
     assert reliability(x, line([9.0, 9.0]), threshold=5)["count"].sum().item() == 1
+    # missing in the observations alone
+    x, y = members([[9.0, 9.0], [9.0, 1.0]]), line([np.nan, 9.0])
+    assert probability_sums(x, y, threshold=[5, -9])["count"].sum("bin").max() == 1
+    assert brier(x, y, threshold=5).item() == 0.25
     assert np.isnan(brier(line([np.nan]), line([1.0])))
 
 
@@ -119,6 +123,24 @@ def test_each_share_of_members_has_its_bin():
     in_tens = probability_sums(x, y, threshold=0.5, bins=10)
     both = probability_sums(share, (y >= 0.5).astype(float), bins=10)
     np.testing.assert_allclose(in_tens["count"], both["count"])
+
+
+@pytest.mark.parametrize("count", [10, 49, 255, 300])
+def test_shares_of_any_number_of_members(count):
+    # k of them reach the limit, and k / M * M may be less than k
+    k = np.arange(count + 1)
+    x = members(np.arange(count)[:, None] < k)
+    y = line(k % 2)
+    alone = probability_sums(x, y, threshold=1)
+    assert (alone["count"] == 1).all()
+    np.testing.assert_allclose(alone.probability_sum, k / count)
+    binned = probability_sums(x, y, threshold=1, bins=count)
+    assert binned["count"].values.tolist() == [1] * (count - 1) + [2]
+
+
+def test_sharpness_may_be_small():
+    sums = probability_sums(line([0.4999, 0.5001]), line([0, 1]))
+    assert probability_scores(sums).sharpness.item() == pytest.approx(1e-4)
 
 
 def test_log_score_by_hand():
