@@ -185,3 +185,12 @@ def test_a_density_of_mostly_one_value_is_narrow():
     assert at.shape == dense.shape
     assert dense[0] == 1
     assert dense[-1] < 0.1
+
+
+def test_a_density_whose_quartiles_are_one_value_is_smooth():
+    values = np.concatenate([np.zeros(800), np.linspace(-4, 4, 201)])
+    _, dense = density(values, -4.0, 4.0)
+    width = 0.9 * values.std() * values.size**-0.2
+    at = np.linspace(-4, 4, dense.size)
+    kernel = np.exp(-0.5 * ((at[:, None] - values) / width) ** 2).sum(1)
+    np.testing.assert_allclose(dense, kernel / kernel.max(), atol=0.01)

@@ -83,8 +83,9 @@ def test_consistency_bars_by_hand():
     assert (wide.consistency_lower.item(), wide.consistency_upper.item()) == (0, 1)
     empty = reliability(line([0.1]), line([0]), bins=2)
     assert np.isnan(empty.consistency_lower.values[1])
-    with pytest.raises(ValueError, match="level is 90"):
-        reliability(line([0.1]), line([0]), level=90)
+    for level in (90, 0, 1, np.nan):
+        with pytest.raises(ValueError, match=f"level is {level}"):
+            reliability(line([0.1]), line([0]), level=level)
 
 
 @pytest.mark.parametrize("level", [0.5, 0.9, 0.99])

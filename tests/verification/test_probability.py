@@ -194,6 +194,18 @@ def test_reliability_keeps_what_is_not_pooled():
             )
 
 
+def test_probabilities_of_several_leads_are_kept_apart():
+    rng = np.random.default_rng(0)
+    p, o = rng.random((3, 7)), rng.integers(0, 2, (3, 7)) * 1.0
+    p[1, 2] = o[2, :4] = np.nan
+    fields = [xr.DataArray(a, dims=("lead", "x")) for a in (p, o)]
+    sums = probability_sums(*fields)
+    assert sums["count"].sum("bin").values.tolist() == [7, 6, 3]
+    np.testing.assert_allclose(brier(*fields), np.nanmean((p - o) ** 2, axis=1))
+    maps = brier(*fields, over=())
+    np.testing.assert_allclose(maps, (p - o) ** 2)
+
+
 def test_a_skill_without_an_event_or_with_nothing_else_is_nan():
     for what in (0.0, 1.0):
         assert np.isnan(brier_skill(line([0.5, 0.2]), line([what, what])))
