@@ -180,3 +180,13 @@ def test_missing_pairs_are_as_dropped(sample):
         crps(members(sample[1:]), line(sample[0])),
         crps(members(kept[1:]), line(kept[0])),
     )
+
+
+def test_an_infinite_member_is_not_a_missing_one() -> None:
+    inf = np.inf
+    members = [[1.0, inf], [inf, inf], [-inf, -inf], [1.0, 1.0], [np.nan, inf]]
+    forecast = xr.DataArray(members, dims=("x", "member"))
+    observed = xr.DataArray([1.0, inf, 0.0, -inf, 1.0], dims="x")
+    found = crps(forecast, observed, over=())
+    np.testing.assert_array_equal(found, [inf, 0.0, inf, inf, np.nan])
+    assert crps_sums(forecast, observed).crps_pairs.item() == 4

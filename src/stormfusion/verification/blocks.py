@@ -122,6 +122,21 @@ def counted(event: Bare) -> Bare:
     return np.asarray(np.count_nonzero(event, axis=0))
 
 
+def missing(f: Bare, o: Bare) -> Bare:
+    """
+    Pixels missing in the observations or in any member.
+
+    Examples
+    --------
+    >>> missing(np.array([[np.nan, 1.0]]), np.array([1.0, 2.0]))
+    array([ True, False])
+    """
+    gone = np.isnan(o)
+    for member in f:
+        gone |= np.isnan(member)
+    return gone
+
+
 def cores() -> int:
     """How many threads to use: as many as there are cores that this may run on."""
     affinity = getattr(os, "sched_getaffinity", None)

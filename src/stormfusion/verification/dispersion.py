@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from stormfusion.verification.blocks import block_sums, counted
+from stormfusion.verification.blocks import block_sums, counted, missing
 from stormfusion.verification.counts import reaches
 from stormfusion.verification.pairs import (
     Dims,
@@ -17,7 +17,6 @@ from stormfusion.verification.pairs import (
     ratio,
     summed,
 )
-from stormfusion.verification.structure import missing
 
 Bare = npt.NDArray[Any]
 

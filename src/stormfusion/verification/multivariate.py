@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from stormfusion.verification.blocks import map_sums
+from stormfusion.verification.blocks import map_sums, missing
 from stormfusion.verification.pairs import (
     Dims,
     described,
@@ -15,7 +15,6 @@ from stormfusion.verification.pairs import (
     ratio,
     summed,
 )
-from stormfusion.verification.structure import missing
 
 Bare = npt.NDArray[Any]
 

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from stormfusion.verification.blocks import block_sums, counted
+from stormfusion.verification.blocks import block_sums, counted, missing
 from stormfusion.verification.pairs import (
     Dims,
     described,
@@ -109,7 +109,8 @@ def crps(
     Returns
     -------
     DataArray
-        In the units of `observed`, best 0; NaN where there is no pair.
+        In the units of `observed`, best 0; NaN where there is no pair, and infinite
+        where a member or the observation is and the others are not the same.
 
     References
     ----------
@@ -181,4 +182,8 @@ def crps_of_pairs(f: Bare, o: Bare, *, fair: bool) -> Bare:
                 between = (x @ weight).astype(np.float64)
                 score[part] -= between / (members * (members - 1 if fair else members))
     np.maximum(score, 0.0, out=score)  # below it by rounding alone
+    if np.isnan(score).any():
+        # infinite values leave no number, and are not missing
+        odd = np.isnan(score) & ~missing(columns, y)
+        score[odd] = np.where((columns == y).all(0), 0.0, np.inf)[odd]
     return score.reshape(o.shape)

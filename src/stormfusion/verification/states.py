@@ -75,7 +75,8 @@ def _told(state: xr.Dataset) -> str:
 def _check_meaning(one: xr.Dataset, other: xr.Dataset) -> None:
     """Refuse sums in other units, or of another order, where both say which."""
     both = [(one.attrs, other.attrs)]
-    both += [(v.attrs, other.variables[n].attrs) for n, v in one.variables.items()]
+    shared = [name for name in one.variables if name in other.variables]
+    both += [(one.variables[n].attrs, other.variables[n].attrs) for n in shared]
     for a, b in both:
         for key in MEANINGS:
             if key in a and key in b and not _alike(a[key], b[key]):

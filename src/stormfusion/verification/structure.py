@@ -10,7 +10,7 @@ import xarray as xr
 from stormfusion.data.scaling import SCALINGS, Decibel, Linear
 from stormfusion.losses.structural import SIGMA, WINDOW
 from stormfusion.units import VARIABLES, conversion
-from stormfusion.verification.blocks import map_sums
+from stormfusion.verification.blocks import map_sums, missing
 from stormfusion.verification.continuous import error_sums
 from stormfusion.verification.pairs import (
     Dims,
@@ -273,21 +273,6 @@ def _checked_range(data_range: float) -> float:
             "number above 0 such as 70 for dBZ"
         )
     return float(data_range)
-
-
-def missing(f: Bare, o: Bare) -> Bare:
-    """
-    Pixels missing in the observations or in any member.
-
-    Examples
-    --------
-    >>> missing(np.array([[np.nan, 1.0]]), np.array([1.0, 2.0]))
-    array([ True, False])
-    """
-    gone = np.isnan(o)
-    for member in f:
-        gone |= np.isnan(member)
-    return gone
 
 
 def _ssim(f: Bare, o: Bare, *, peak: float) -> Bare:

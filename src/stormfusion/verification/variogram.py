@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from stormfusion.verification.blocks import map_sums
+from stormfusion.verification.blocks import map_sums, missing
 from stormfusion.verification.multivariate import (
     checked_members,
     is_whole,
@@ -16,7 +16,6 @@ from stormfusion.verification.multivariate import (
 )
 from stormfusion.verification.pairs import Dims, described, error_units, ratio, summed
 from stormfusion.verification.spacing import spacing_of
-from stormfusion.verification.structure import missing
 
 Bare = npt.NDArray[Any]
 
