@@ -287,8 +287,30 @@ def test_verify_by_hand() -> None:
     scores = made.verify(truth)
     assert scores.brier.values.tolist() == [[0.25, 0.0]]
     assert scores.window_brier.values.tolist() == [0.25]
+    # half of the members have it, and it comes: reliability is all there is
+    assert scores.brier_reliability.values.tolist() == [[0.25, 0.0]]
+    assert scores.window_brier_uncertainty.values.tolist() == [0.0]
+    fss = scores.fss.sel(scale=1)
+    np.testing.assert_allclose(fss, [[1 - 0.25 / 1.25, np.nan]])
+    assert scores["count"].sum().item() == 2
     by_time = truth.swap_dims(lead="time").drop_vars("lead")
     xr.testing.assert_equal(made.verify(by_time.to_dataset()), scores)
+
+
+def test_verify_scores_the_percentiles_and_counts_no_broken_window() -> None:
+    members = one_pixel([12, 0], [0, 0])
+    made = streamed(members, [HAZARD], percentiles=[0, 50, 100])
+    truth = members.isel(member=0, drop=True)
+    scores = made.verify(truth)
+    # the extremes are no quantiles of a level between 0 and 1
+    assert scores["quantile"].values.tolist() == [0.5]
+    middle = made.dataset.percentile.sel(quantile=0.5).squeeze()
+    error = abs(middle - truth.squeeze()) / 2
+    np.testing.assert_allclose(scores.quantile_score.squeeze(), error)
+    gap = made.verify(truth.where(truth.lead != truth.lead[0]))
+    assert np.isnan(gap.window_brier.item())
+    assert np.isnan(gap.window_quantile_score.item())
+    assert gap.brier.values.tolist()[0][1] == 0.0
 
 
 def test_verify_names_what_is_absent() -> None:

@@ -314,6 +314,27 @@ def test_evaluate_pools_with_persistence_beside(
     ).all()
 
 
+@pytest.mark.filterwarnings("ignore:.* the interval is too narrow")
+def test_evaluate_draws_events_for_intervals(
+    fitted: Nowcaster, storms: Catalog
+) -> None:
+    settings = {"thresholds": [0.5], "scales": [1], "members": 0, "progress": False}
+    plain = fitted.evaluate(storms[3:], **settings)
+    scores = fitted.evaluate(storms[3:], interval=0.8, **settings)
+    xr.testing.assert_identical(plain.csi, scores.csi)
+    assert bool((scores.csi_lower <= scores.csi).all())
+    assert bool((scores.csi <= scores.csi_upper).all())
+    assert scores.csi_better.sel(forecast="persistence").isnull().all()
+    assert set(np.unique(scores.csi_better.sel(forecast="unet+mse"))) <= {
+        *np.arange(2001) / 2000
+    }
+    assert "events" in scores.attrs["interval_comment"]
+    alone = Nowcaster("persistence").fit(storms[:3])
+    lone = alone.evaluate(storms[3:], interval=0.8, **settings)
+    assert "csi_upper" in lone
+    assert "csi_better" not in lone
+
+
 def test_evaluate_skips_what_cannot_be_read(fitted: Nowcaster, storms: Catalog) -> None:
     nothing = only_vil(storms[0])
     nothing["vil"][:] = np.nan

@@ -284,3 +284,17 @@ def test_other_distances_of_ones_choice():
     scores.add({"net": large(0)}, large(1))
     assert "perceptual" not in scores.dataset()
     assert bool((scores.dataset().ssim > 0.5).all())
+
+
+def test_ranks_of_ensembles_of_other_sizes_are_left_out_and_it_says_so() -> None:
+    rain = xr.DataArray(np.eye(8), dims=("y", "x"))
+    made = {
+        f"{n} members": xr.concat([rain * (i + 1) for i in range(n)], "member")
+        for n in (2, 3)
+    }
+    tally = Tally("rain_rate", thresholds=[1.0], scales=[1], distances=())
+    tally.add(made, rain)
+    scores = tally.dataset()
+    assert "rank_histogram" not in scores
+    assert "ranks of their own" in scores.attrs["comment"]
+    assert "spread" in scores

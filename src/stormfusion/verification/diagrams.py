@@ -231,7 +231,8 @@ def economic_value(
     -------
     DataArray
         Along `cost_loss`, best 1; 0 where the climatology is as good [1]. NaN where
-        the event occurred always or never.
+        the event occurred always or never. How often it did is the coordinate
+        `base_rate`; events rarer than 0.01 are worth most below the usual ratios.
 
     References
     ----------
@@ -300,7 +301,8 @@ def value_score(
     # or never, or always, of which one is as good as the climatology
     value = ratio(saved.max("bin"), climatology - rate * alpha).clip(0.0)
     value = value.where((rate > 0) & (rate < 1)).assign_coords(cost_loss=alpha)
-    return described(value.transpose(..., "cost_loss"), "relative economic value")
+    value = described(value.transpose(..., "cost_loss"), "relative economic value")
+    return value.assign_coords(base_rate=described(rate, "observed frequency"))
 
 
 def _binomial(share: float, n: Bare, p: Bare) -> Bare:

@@ -67,6 +67,9 @@ GOALS: dict[str, Goal] = {
     # ensembles and probabilities
     "crps": Goal(0.0, "lower"),
     "twcrps": Goal(0.0, "lower"),
+    "quantile_score": Goal(0.0, "lower"),
+    "energy_score": Goal(0.0, "lower"),
+    "variogram_score": Goal(0.0, "lower"),
     "brier": Goal(0.0, "lower"),
     "brier_skill": Goal(1.0, "higher"),
     "log_score": Goal(0.0, "lower"),

@@ -282,6 +282,11 @@ class Tally:
                 "are those of its members"
             ),
         }
+        if len(ensembles) > 1 and "rank_histogram" not in scores:
+            scores.attrs["comment"] += (
+                "; ensembles of other sizes have ranks of their own, so these are left "
+                "out: see rank_histogram"
+            )
         if interval is not None:
             ends = intervals(self.states, scored, level=interval, against=against)
             scores = scores.assign(ends).assign_attrs(scores.attrs | ends.attrs)
