@@ -289,7 +289,9 @@ class Tally:
             )
         if interval is not None:
             ends = intervals(self.states, scored, level=interval, against=against)
-            scores = scores.assign(ends).assign_attrs(scores.attrs | ends.attrs)
+            # on the same coordinates, whose attributes stay
+            scores = scores.assign({name: end.variable for name, end in ends.items()})
+            scores.attrs |= ends.attrs
         order = ("forecast", "lead", "threshold", "scale", "wavelength", "bin", "rank")
         return scores.transpose(*order, missing_dims="ignore")
 
