@@ -6,6 +6,7 @@ import xarray as xr
 from tests.test_footprint import HAZARD, labelled, one_pixel, stored
 
 from stormfusion import Ensemble
+from stormfusion.losses import MSE
 
 
 def ensemble(members: int = 7) -> Ensemble:
@@ -196,3 +197,11 @@ def test_plot_returns_the_figure() -> None:
     from matplotlib.figure import Figure
 
     assert isinstance(ensemble().plot(), Figure)
+
+
+def test_verify_leaves_out_distances_that_are_not_wanted() -> None:
+    made = ensemble()
+    observed = made.values.isel(member=0, drop=True)
+    assert "perceptual" not in made.verify(observed, scales=[1], distances=())
+    with pytest.raises(ValueError, match="compares pixel by pixel"):
+        made.verify(observed, distances=[MSE()])

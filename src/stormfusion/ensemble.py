@@ -15,6 +15,7 @@ from stormfusion.footprint import (
     stacked,
 )
 from stormfusion.hazards import Hazard
+from stormfusion.losses import Loss
 from stormfusion.units import VARIABLES, as_ours
 from stormfusion.verification import Tally
 
@@ -168,6 +169,7 @@ class Ensemble:
         *,
         thresholds: Sequence[float] | None = None,
         scales: Sequence[int] = (1, 5, 17),
+        distances: Sequence[Loss] | None = None,
     ) -> xr.Dataset:
         """
         Score the ensemble against what came.
@@ -180,15 +182,21 @@ class Ensemble:
             Of events, in the variable's units; the usual ones by default.
         scales
             Widths of the windows of the fractions skill score [pixels], odd.
+        distances
+            Losses that compare whole maps, such as `[Perceptual(), LPIPS()]`; the
+            perceptual distance by default, and none with `()`, which is faster.
 
         Returns
         -------
         Dataset
-            Scores by lead, threshold and scale; CSI and the like of the ensemble mean,
-            CRPS, perceptual distance and spectra of its members.
+            Scores by lead, threshold and scale, as from `verification.verify`; CSI and
+            the like of the ensemble mean, CRPS, perceptual distance and spectra of its
+            members.
         """
         truth = at_leads(observed, self.values, self.variable)
-        tally = Tally(self.variable, thresholds=thresholds, scales=scales)
+        tally = Tally(
+            self.variable, thresholds=thresholds, scales=scales, distances=distances
+        )
         tally.add({"ensemble": self.values}, truth)
         return tally.dataset()
 
