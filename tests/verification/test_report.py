@@ -158,7 +158,7 @@ def test_what_does_not_fit_is_refused():
         verify([f], o)
     with pytest.raises(TypeError, match="both as iterables"):
         verify(f, [o])
-    with pytest.raises(ValueError, match="argument 2 is shorter"):
+    with pytest.raises(ValueError, match="observations end after 1 cases"):
         verify([f, f], [o])
     with pytest.raises(ValueError, match="no case to score"):
         verify([], [])

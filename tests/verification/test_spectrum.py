@@ -469,7 +469,9 @@ def test_bad_input():
     half = f.assign_coords(x=np.arange(8) * 1000.0)
     with pytest.raises(GridMismatchError, match="'y' has no coordinate"):
         power_sums(half, half)
-    counted = f.assign_coords(y=range(8), x=range(8))
+    counted = f.assign_coords(
+        {dim: (dim, range(8), {"units": "m"}) for dim in ("y", "x")}
+    )
     with pytest.raises(ValueError, match=r"0.001 x 0.001 km.*y and x in metres"):
         spectrum_ratio(counted, counted)
     with pytest.raises(ValueError, match="has no wave of 1 to 512 km"):
@@ -660,6 +662,8 @@ def test_fractions_are_shares(fraction):
 
 
 def test_resolution_needs_a_wave():
-    small = field(noise((8, 8))).assign_coords(y=range(8), x=range(8))
+    small = field(noise((8, 8))).assign_coords(
+        {dim: (dim, range(8), {"units": "m"}) for dim in ("y", "x")}
+    )
     with pytest.raises(ValueError, match=r"0.001 x 0.001 km.*y and x in metres"):
         effective_resolution(small, small)

@@ -1,6 +1,7 @@
 """Curves: how training went, and how skill fades with lead time."""
 
 import os
+import textwrap
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -259,4 +260,5 @@ def _effort(log: pd.DataFrame) -> str:
 def _score_label(array: xr.DataArray, score: str) -> str:
     name = str(array.attrs.get("long_name", score.upper()))
     units = array.attrs.get("units", "1")
-    return name if units in ("1", "") else f"{name} [{units}]"
+    # in lines that fit beside a panel
+    return textwrap.fill(name if units in ("1", "") else f"{name} [{units}]", 32)

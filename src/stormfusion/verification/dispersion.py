@@ -13,6 +13,7 @@ from stormfusion.verification.pairs import (
     described,
     error_units,
     member_count,
+    one_threshold,
     pair,
     ratio,
     summed,
@@ -48,6 +49,8 @@ def rank_sums(
     >>> sums.rank_pairs.sel(below=0, ties=2).item()
     1
     """
+    if threshold is not None:
+        threshold = one_threshold(threshold)
     forecast, observed = pair(forecast, observed, members=True)
     dims, members = summed(observed, over), member_count(forecast)
     kind = np.uint8 if members < 2**8 else np.uint32
@@ -72,7 +75,8 @@ def rank_sums(
     found = block_sums(block, forecast, observed, dims, sizes=sizes)
     numbers = np.arange(size)
     found = found.assign_coords(below=numbers, ties=numbers).astype(np.int64)
-    return xr.Dataset({"rank_pairs": described(found, "pairs")})
+    pairs = described(found, "pairs").assign_attrs(settings=f"threshold {threshold}")
+    return xr.Dataset({"rank_pairs": pairs})
 
 
 def rank_score(sums: xr.Dataset, *, seed: int = 0) -> xr.DataArray:
@@ -239,6 +243,7 @@ def spread_sums(
             ),
         }
     )
+    state["variance_sum"].attrs["settings"] = f"{members} members"
     units = observed.attrs.get("units")
     return state.assign_attrs({"units": units} if units else {})
 

@@ -1,5 +1,6 @@
 """All sums and scores that suit a forecast, together."""
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -92,7 +93,7 @@ def all_sums(
     single = forecast
     if "member" in forecast.dims:
         single = forecast.mean("member", skipna=False, keep_attrs=True)
-    t = settings.thresholds
+    t, maps = settings.thresholds, {"y", "x"} <= set(observed.dims)
     errors = error_sums(single, observed)
     if members.sizes.get("member", 1) > 1:
         crps = crps_sums(members, observed)
@@ -113,13 +114,17 @@ def all_sums(
             errors,
             crps,
             *ensemble,
-            fss_sums(forecast, observed, threshold=t, scale=settings.scales),
+            *(
+                [fss_sums(forecast, observed, threshold=t, scale=settings.scales)]
+                if maps
+                else []
+            ),
             chances,
-            _powers(forecast, observed, settings.variable),
+            *_powers(forecast, observed, settings.variable),
             *grains(members, observed, t),
             *(
                 distance_sums(forecast, observed, loss=d, variable=settings.variable)
-                for d in settings.distances
+                for d in (settings.distances if maps else ())
             ),
         ],
         compat="equals",
@@ -169,8 +174,9 @@ def all_scores(
     if "spread_pairs" in sums:
         spread = spread_scores(sums)
         scores |= {"spread": spread["spread"], "spread_skill": spread["ratio"]}
-    scores |= {"fss": fss_score(sums), "fss_useful": useful_fss(sums)}
-    if sums.sizes.get("scale", 1) > 1:
+    if "fss_numerator" in sums:
+        scores |= {"fss": fss_score(sums), "fss_useful": useful_fss(sums)}
+    if "fss_numerator" in sums and sums.sizes.get("scale", 1) > 1:
         scores["skillful_scale"] = skillful_scale(sums)
     chances = probability_scores(sums).drop_vars("base_rate")
     scores |= {**chances, "roc_area": roc_scores(sums)["roc_area"]}
@@ -181,11 +187,13 @@ def all_scores(
     if "forecast" in diagram["base_rate"].dims:
         diagram["base_rate"] = diagram["base_rate"].isel(forecast=0, drop=True)
     scores |= dict(diagram)
-    scores |= {"spectrum_ratio": _detail(sums), "spectrum": spectrum_score(sums)}
-    scores["effective_resolution"] = resolution_score(sums)
+    if "power_modes" in sums:
+        scores |= {"spectrum_ratio": _detail(sums), "spectrum": spectrum_score(sums)}
+        scores["effective_resolution"] = resolution_score(sums)
     if "contour_length" in sums:
         scores["granularity"] = granularity_score(sums)
-    scores |= {loss.name: distance_score(sums, loss.name) for loss in distances}
+    found = [loss.name for loss in distances if f"{loss.name}_sum" in sums]
+    scores |= {name: distance_score(sums, name) for name in found}
     scores |= dict(sums[[*COUNTS, "pairs"]])
     return xr.Dataset(scores)
 
@@ -207,14 +215,23 @@ def _pooled(
 
 def _powers(
     forecast: xr.DataArray, observed: xr.DataArray, variable: str
-) -> xr.Dataset:
-    """Power by wavelength; none on a grid that is not regular."""
+) -> list[xr.Dataset]:
+    """Power by wavelength; none on a grid that is not regular, of zeros there."""
     name = variable if variable in VARIABLES else None
+    if not {"y", "x"} <= set(observed.dims):
+        return []
+    # what is said to be scored goes before the name of the observations
+    observed = observed.rename(name)
     try:
-        return power_sums(forecast, observed, variable=name)
-    except GridMismatchError:
+        return [power_sums(forecast, observed, variable=name)]
+    except GridMismatchError as error:
+        warnings.warn(
+            f"there are no spectra and no granularity: {error}",
+            UserWarning,
+            stacklevel=4,
+        )
         bare = (a.drop_vars(["y", "x"]) for a in (forecast, observed))
-        return xr.zeros_like(power_sums(*bare, variable=name))
+        return [xr.zeros_like(power_sums(*bare, variable=name))]
 
 
 def grains(

@@ -1,6 +1,5 @@
 """Forecasts beside observations: checks before a score, and what scores share."""
 
-import warnings
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeAlias
 
@@ -9,8 +8,7 @@ import numpy.typing as npt
 import xarray as xr
 
 from stormfusion.errors import GridMismatchError
-from stormfusion.units import VARIABLES, as_ours, conversion, convert
-from stormfusion.units.converting import ends
+from stormfusion.units import conversion
 
 Thresholds: TypeAlias = float | Sequence[float] | npt.NDArray[Any] | xr.DataArray
 Dims: TypeAlias = str | Iterable[str] | None
@@ -49,7 +47,7 @@ def pair(
     stormfusion.errors.GridMismatchError: forecast and observed lie at other places ...
     """
     for name, array in (("forecast", forecast), ("observed", observed)):
-        _check_array(array, name)
+        check_array(array, name)
     if "member" in forecast.dims and not members:
         raise ValueError(
             "forecast has a dimension 'member', but this score is of one forecast; "
@@ -62,6 +60,7 @@ def pair(
             f"{observed.dims}; give both the same, such as ('lead', 'y', 'x')"
         )
     _check_units(forecast, observed)
+    _check_times(forecast, observed)
     labels = {}
     for dim in observed.dims:
         _check_places(forecast, observed, str(dim))
@@ -76,7 +75,8 @@ def pair(
     return bare[0].assign_coords(labels), bare[1].assign_coords(labels)
 
 
-def _check_array(array: Any, name: str = "this") -> None:
+def check_array(array: Any, name: str = "this") -> None:
+    """Refuse what is no labelled array."""
     if not isinstance(array, xr.DataArray):
         raise TypeError(
             f"{name} is a {type(array).__name__}, not a DataArray; pass one variable "
@@ -92,6 +92,36 @@ def _check_units(forecast: xr.DataArray, observed: xr.DataArray) -> None:
         f"forecast is in {f!r} and observed in {o!r}; bring one to the units of the "
         "other with stormfusion.units.convert"
     )
+
+
+def _check_times(forecast: xr.DataArray, observed: xr.DataArray) -> None:
+    """Refuse observations of other valid times, where both are told."""
+    both = "time" in forecast.coords and "time" in observed.coords
+    if "time" in observed.dims or not both:
+        return
+    f, o = forecast["time"], observed["time"]
+    if f.dims == o.dims and f.shape == o.shape and not np.array_equal(f, o):
+        first = [str(np.ravel(a.values)[0]).removesuffix(".000000000") for a in (f, o)]
+        raise GridMismatchError(
+            f"forecast and observed are of other times (from {first[0]} and from "
+            f"{first[1]}); select the observed frames of the forecast, or drop the "
+            "coordinate with .drop_vars('time') if it is not the valid time"
+        )
+
+
+def one_threshold(threshold: Any) -> float:
+    """
+    One finite threshold, and no list of them.
+
+    Examples
+    --------
+    >>> one_threshold(5)
+    5.0
+    """
+    values = checked_thresholds(threshold)
+    if values.ndim:
+        raise ValueError(f"threshold is {threshold!r}; give one number")
+    return float(values)
 
 
 def _check_places(forecast: xr.DataArray, observed: xr.DataArray, dim: str) -> None:
@@ -111,73 +141,17 @@ def _check_places(forecast: xr.DataArray, observed: xr.DataArray, dim: str) -> N
         same = np.array_equal(f, o)
     if not same:
         raise GridMismatchError(
-            f"forecast and observed lie at other places in {dim} ({f[0]} to {f[-1]} "
-            f"and {o[0]} to {o[-1]}, {f.size} points each); bring one to the grid of "
+            f"forecast and observed lie at other places in {dim} ({_told(f)} "
+            f"and {_told(o)}, {f.size} points each); bring one to the grid of "
             "the other, such as with .sel, .sortby or .interp_like"
         )
 
 
-def in_ours(
-    variable: str, observed: xr.DataArray, *forecasts: xr.DataArray
-) -> list[xr.DataArray]:
-    """
-    Observations and forecasts in the units of a variable of the house.
-
-    One without units is taken to be in those of the first that has some, or in ours.
-    Impossible observations are missing. A forecast that is too large to be is not: it
-    is the largest possible value, so that what exploded scores badly, and a warning
-    says so; one that is too small, such as a fill value, is missing, with a warning.
-    Values on Dask are treated alike, but not looked at, so nothing warns.
-
-    Examples
-    --------
-    >>> rain = xr.DataArray([1.0, -9.0], dims="x", attrs={"units": "cm h-1"})
-    >>> observed, forecast = in_ours("rain_rate", rain, abs(rain).drop_attrs())
-    >>> observed.values, forecast.values
-    (array([10., nan]), array([10., 90.]))
-    """
-    arrays = (observed, *forecasts)
-    for array in arrays:
-        _check_array(array)
-    known = VARIABLES[variable]
-    given = [array.attrs["units"] for array in arrays if "units" in array.attrs]
-    told = {"units": [*given, known.units][0]}
-    first, *others = (array.assign_attrs(told | array.attrs) for array in arrays)
-    ours = [as_ours(first, variable)]
-    for other in others:
-        units = str(other.attrs["units"]).strip() or known.units
-        values = convert(other, units, known.units)
-        if known.units == "dBZ" and values.dtype.kind == "f":
-            values = values.where(values != -np.inf, known.lowest)
-        if values.chunks is None:
-            least, most = ends(values.values)
-            if not (least < known.lowest or most > known.highest):
-                ours.append(values)
-                continue
-            _warn_of_impossible(variable, least, most)
-        most_possible = values.clip(max=known.highest, keep_attrs=True)
-        ours.append(as_ours(most_possible, variable))
-    return ours
-
-
-def _warn_of_impossible(variable: str, least: float, most: float) -> None:
-    known = VARIABLES[variable]
-    if most > known.highest:
-        warnings.warn(
-            f"a forecast of {variable!r} has values up to {most:.3g} {known.units}, "
-            f"beyond all weather; they are scored as {known.highest:g}. Mend the "
-            "forecast",
-            UserWarning,
-            stacklevel=4,
-        )
-    if least < known.lowest:
-        warnings.warn(
-            f"a forecast of {variable!r} has values down to {least:.3g} {known.units}, "
-            "below all weather; their pixels are not scored. Mend the forecast, or "
-            "make them NaN if they are missing",
-            UserWarning,
-            stacklevel=4,
-        )
+def _told(places: npt.NDArray[Any]) -> str:
+    if places.dtype.kind == "m":
+        minutes = places[[0, -1]] / np.timedelta64(1, "m")
+        return f"{minutes[0]:g} to {minutes[1]:g} min"
+    return f"{places[0]} to {places[-1]}"
 
 
 def summed(observed: xr.DataArray, over: Dims) -> list[str]:
@@ -282,6 +256,22 @@ def member_count(forecast: xr.DataArray) -> int:
     if forecast.sizes["member"] == 0:
         raise ValueError("forecast has no members; give one or more")
     return forecast.sizes["member"]
+
+
+def unitless(array: xr.DataArray) -> xr.DataArray:
+    """
+    Without units, as probabilities and events are, whatever they were made of.
+
+    Examples
+    --------
+    >>> unitless(xr.DataArray(1.0, attrs={"units": "mm h-1"})).attrs
+    {}
+    """
+    if not isinstance(array, xr.DataArray) or "units" not in array.attrs:
+        return array
+    bare = array.copy(deep=False)
+    del bare.attrs["units"]
+    return bare
 
 
 def complete(forecast: xr.DataArray) -> xr.DataArray:

@@ -13,7 +13,8 @@ from stormfusion.data.scaling import scaling_for
 from stormfusion.losses import LPIPS, Loss, Perceptual
 from stormfusion.nn import RadarEncoder
 from stormfusion.units import VARIABLES
-from stormfusion.verification.pairs import Dims, described, in_ours, pair, ratio, summed
+from stormfusion.verification.pairs import Dims, described, pair, ratio, summed
+from stormfusion.verification.values import in_ours
 
 Bare = npt.NDArray[Any]
 
@@ -104,6 +105,9 @@ def distance_sums(
         input_core_dims=[["y", "x"], ["y", "x"]],
         output_core_dims=[["part"]],
         vectorize=True,
+        dask="parallelized",
+        output_dtypes=[np.float64],
+        dask_gufunc_kwargs={"output_sizes": {"part": 2}, "allow_rechunk": True},
     )
     if "member" in sums.dims:
         sums = sums.mean("member")

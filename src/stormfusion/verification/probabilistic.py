@@ -72,7 +72,8 @@ def crps_sums(
         }
     )
     state["crps_pairs"].attrs = {"long_name": "pairs that are not missing"}
-    state["crps_sum"].attrs = {"long_name": "sum of the CRPS"}
+    settings = "fair" if fair else "not fair"
+    state["crps_sum"].attrs = {"long_name": "sum of the CRPS", "settings": settings}
     units = observed.attrs.get("units")
     return state.assign_attrs({"units": units} if units else {})
 

@@ -17,6 +17,7 @@ from stormfusion.verification.pairs import (
     ratio,
     summed,
     threshold_label,
+    unitless,
 )
 
 Bare = npt.NDArray[Any]
@@ -80,6 +81,8 @@ def probability_sums(
     """
     if bins is not None and (not isinstance(bins, int | np.integer) or bins < 1):
         raise ValueError(f"bins is {bins!r}; give a whole number, 1 or more")
+    if threshold is None:
+        forecast, observed = unitless(forecast), unitless(observed)
     forecast, observed = pair(forecast, observed, members=threshold is not None)
     dims = summed(observed, over)
     if threshold is None:

@@ -10,7 +10,8 @@ import xarray as xr
 from stormfusion.units import vil_from_bytes, vil_to_code
 from stormfusion.verification.continuous import error_scores, error_sums
 from stormfusion.verification.counts import COUNTS, categorical_scores, contingency
-from stormfusion.verification.pairs import described, in_ours, pair
+from stormfusion.verification.pairs import described, pair
+from stormfusion.verification.values import in_ours
 
 
 @dataclass(frozen=True)

@@ -1,15 +1,17 @@
 """Everything that can be said of a forecast, in one dataset."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import zip_longest
 from typing import TypeAlias, TypeVar
 
+import numpy as np
 import xarray as xr
 
 from stormfusion.losses import Loss
 from stormfusion.verification.diagrams import reliability_scores, roc_scores
 from stormfusion.verification.everything import grains
 from stormfusion.verification.granularity import granularity_score
-from stormfusion.verification.pairs import complete, pair
+from stormfusion.verification.pairs import complete, pair, unitless
 from stormfusion.verification.probability import (
     PARTS,
     probability_scores,
@@ -112,6 +114,11 @@ def verify(
     >>> scores.csi.item(), scores.fss.round(2).values.tolist()
     (0.0, [[0.0, 0.94]])
     """
+    if isinstance(forecast, np.ndarray) or isinstance(observed, np.ndarray):
+        raise TypeError(
+            "got a NumPy array, whose dimensions have no names; give both as "
+            "xr.DataArray(values, dims=('lead', 'y', 'x')), an ensemble with 'member'"
+        )
     cases = _cases(forecast, observed)
     if interval is not None and (probability or protocol is not None):
         raise ValueError(
@@ -167,7 +174,21 @@ def _cases(
             f"forecast is of one case and observed a {type(observed).__name__}; give "
             "both as one case, or both as iterables of cases"
         )
-    return zip(forecast, observed, strict=True)
+    return _zipped(forecast, observed)
+
+
+def _zipped(
+    forecast: Iterable[Forecast], observed: Iterable[xr.DataArray]
+) -> Iterator[tuple[Forecast, xr.DataArray]]:
+    """One of each at a time."""
+    for number, (ours, theirs) in enumerate(zip_longest(forecast, observed)):
+        if ours is None or theirs is None:
+            short = "forecasts" if ours is None else "observations"
+            raise ValueError(
+                f"the {short} end after {number} cases and the others go on; give as "
+                "many of both"
+            )
+        yield ours, theirs
 
 
 def _by_protocol(cases: Cases, protocol: str | Protocol) -> xr.Dataset:
@@ -189,7 +210,8 @@ def _of_probabilities(cases: Cases, scales: list[int], bins: int) -> xr.Dataset:
     total: dict[str, xr.Dataset] = {}
     for ours, theirs in cases:
         given = {"": ours} if isinstance(ours, xr.DataArray) else ours
-        known = _known_to_all(given, theirs)
+        given = {name: unitless(forecast) for name, forecast in given.items()}
+        known = _known_to_all(given, unitless(theirs))
         for name, forecast in given.items():
             parts = [probability_sums(forecast, known, bins=bins)]
             if {"y", "x"} <= set(known.dims):

@@ -13,6 +13,7 @@ import xarray as xr
 from stormfusion.verification.distributions import percentiles
 from stormfusion.verification.goals import GOALS, Goal, opponents
 from stormfusion.verification.pairs import described, ratio
+from stormfusion.verification.states import check_state
 
 Bare = npt.NDArray[Any]
 Score: TypeAlias = Callable[[xr.Dataset], xr.DataArray | xr.Dataset]
@@ -191,6 +192,7 @@ class Cases:
                 f"states is a {type(states).__name__}, not a Dataset; pass sums of "
                 "single cases, such as from contingency, joined by xr.concat"
             )
+        check_state(states)
         if dim not in states.dims or "sample" in states.dims:
             raise ValueError(
                 f"states have the dimensions {tuple(map(str, states.dims))}; join "

@@ -72,6 +72,7 @@ def sal_sums(
         }
     )
     state["sal_maps"] = described(state["sal_maps"].astype(np.int64), PARTS["sal_maps"])
+    state["sal_maps"].attrs["settings"] = str(objects).strip("_")
     # distances are shares of the domain, so only the shape of a pixel is a guess
     return state.assign_attrs({"comment": f"objects{where}"} if where else {})
 

@@ -11,8 +11,9 @@ import xarray as xr
 from stormfusion.data.scaling import SCALINGS, DecibelRain, Scaling, scaling_for
 from stormfusion.units import VARIABLES
 from stormfusion.verification.blocks import map_sums
-from stormfusion.verification.pairs import Dims, described, in_ours, pair, ratio, summed
+from stormfusion.verification.pairs import Dims, described, pair, ratio, summed
 from stormfusion.verification.spacing import spacing_of
+from stormfusion.verification.values import in_ours
 from stormfusion.verification.waves import WAVELENGTHS, has_waves, wave_sums
 
 Bare = npt.NDArray[Any]

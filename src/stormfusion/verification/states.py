@@ -6,9 +6,12 @@ from typing import Any
 import xarray as xr
 
 from stormfusion.units import conversion
+from stormfusion.verification.goals import GOALS
 
-MEANINGS = ("units", "order", "tail", "fair")
+MEANINGS = ("units", "order", "tail", "fair", "settings")
 """Attributes in which states that add do not differ."""
+LABELS = ("threshold", "scale", "pool", "quantile", "bin", "wavelength")
+"""Coordinates that states that add both have, or neither, and alike."""
 
 
 def merge(*states: xr.Dataset) -> xr.Dataset:
@@ -33,6 +36,8 @@ def merge(*states: xr.Dataset) -> xr.Dataset:
     """
     if not states:
         raise ValueError("got no state to merge; pass one or more")
+    for state in states:
+        check_state(state)
     total, *others = states
     if "key" in total:
         raise ValueError(
@@ -63,6 +68,30 @@ def merge(*states: xr.Dataset) -> xr.Dataset:
     return total
 
 
+def check_state(state: Any) -> None:
+    """
+    Refuse what holds no sums.
+
+    Examples
+    --------
+    >>> check_state(xr.Dataset({"csi": 0.5}))
+    Traceback (most recent call last):
+    ValueError: got the scores 'csi', which do not add; merge the sums below them, such
+    as from contingency or crps_sums, and score these
+    """
+    if not isinstance(state, xr.Dataset):
+        raise TypeError(
+            f"a state is a {type(state).__name__}, not a Dataset; pass one sum after "
+            "the other, such as merge(*states), as contingency or crps_sums make them"
+        )
+    if scores := [str(name) for name in state if name in GOALS]:
+        raise ValueError(
+            f"got the scores {', '.join(map(repr, scores))}, which do not add; merge "
+            "the sums below them, such as from contingency or crps_sums, and score "
+            "these"
+        )
+
+
 def _shapes(state: xr.Dataset) -> dict[str, set[str]]:
     return {str(k): set(map(str, v.dims)) for k, v in state.data_vars.items()}
 
@@ -74,10 +103,20 @@ def _told(state: xr.Dataset) -> str:
 
 def _check_meaning(one: xr.Dataset, other: xr.Dataset) -> None:
     """Refuse sums in other units, or of another order, where both say which."""
-    both = [(one.attrs, other.attrs)]
+    attrs = [(one.attrs, other.attrs)]
+    for name in LABELS:
+        if (name in one.coords) != (name in other.coords) or (
+            name in one.coords and not one[name].equals(other[name])
+        ):
+            both = (one, other)
+            ours, theirs = (s[name].values if name in s else "none" for s in both)
+            raise ValueError(
+                f"cannot merge states of another {name} ({ours} and {theirs}); give "
+                "each the same"
+            )
     shared = [name for name in one.variables if name in other.variables]
-    both += [(one.variables[n].attrs, other.variables[n].attrs) for n in shared]
-    for a, b in both:
+    attrs += [(one.variables[n].attrs, other.variables[n].attrs) for n in shared]
+    for a, b in attrs:
         for key in MEANINGS:
             if key in a and key in b and not _alike(a[key], b[key]):
                 raise ValueError(

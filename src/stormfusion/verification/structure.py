@@ -151,10 +151,11 @@ def ssim_sums(
         )
     found = map_sums(function, f, o, dims, sizes={"part": 2})
     windows = found.isel(part=0).astype(np.int64)
+    total = described(found.isel(part=1), "sum of the SSIM")
     return xr.Dataset(
         {
             "ssim_windows": described(windows, "windows that are not missing"),
-            "ssim_sum": described(found.isel(part=1), "sum of the SSIM"),
+            "ssim_sum": total.assign_attrs(settings=f"range {data_range}"),
         }
     )
 

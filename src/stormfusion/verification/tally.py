@@ -11,16 +11,11 @@ from stormfusion.losses import Loss, Perceptual
 from stormfusion.units import VARIABLES, vil_from_bytes
 from stormfusion.verification.everything import Settings, all_scores, all_sums
 from stormfusion.verification.intervals import intervals
-from stormfusion.verification.pairs import (
-    checked_thresholds,
-    complete,
-    described,
-    in_ours,
-    pair,
-)
+from stormfusion.verification.pairs import checked_thresholds, complete, described, pair
 from stormfusion.verification.perceptual import checked_distances
 from stormfusion.verification.spatial import checked_scales
 from stormfusion.verification.states import merge
+from stormfusion.verification.values import in_ours
 
 THRESHOLDS: dict[str, tuple[float, ...]] = {
     # the levels of SEVIR, in which the bytes 16 to 219 are the VIP levels
@@ -84,8 +79,8 @@ class Tally:
     ) -> None:
         if thresholds is None and variable not in THRESHOLDS:
             raise ValueError(
-                f"no usual thresholds are known for {variable!r}; pass thresholds "
-                f"(known for: {', '.join(THRESHOLDS)})"
+                f"no usual thresholds are known for {variable!r}; pass thresholds, or "
+                f"name the variable with variable= (known: {', '.join(THRESHOLDS)})"
             )
         if thresholds is None:
             thresholds = THRESHOLDS[variable]
@@ -157,7 +152,7 @@ class Tally:
         _, bare = pair(next(iter(given.values())), observed, members=True)
         valid = bare.notnull()
         for forecast in (*given.values(), *members.values()):
-            valid &= complete(forecast)
+            valid = valid & complete(forecast)
         bare = bare.where(valid).assign_attrs(observed.attrs)
         settings = Settings(
             self.variable, self.thresholds, self.scales, self.bins, self.distances
@@ -198,6 +193,13 @@ class Tally:
         Tally
             A new one.
         """
+        for name in ("variable", "thresholds", "scales", "bins"):
+            ours, theirs = getattr(self, name), getattr(other, name)
+            if ours != theirs:
+                raise ValueError(
+                    f"cannot merge tallies of other {name} ({ours} and {theirs}); make "
+                    "both alike"
+                )
         both = copy.copy(self)
         states = [s for s in (self.state, other.state) if s is not None]
         both.state = merge(*states) if states else None
