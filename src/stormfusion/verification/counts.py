@@ -191,8 +191,11 @@ def reaching(
         part = np.ascontiguousarray(flat[:, first : first + step])
         event = np.empty(part.shape, bool)
         for row, limit in zip(found, limits, strict=True):
-            reaches(part, limit, out=event)
             into = row[first : first + step]
+            if number == 1:
+                reaches(part[0], limit, out=into.view(bool))
+                continue
+            reaches(part, limit, out=event)
             np.add.reduce(event.view(np.uint8), axis=0, dtype=kind, out=into)
     return found.reshape(len(limits), *shape)
 
