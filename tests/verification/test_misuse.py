@@ -128,6 +128,10 @@ def test_observations_of_another_time_are_refused() -> None:
         crps(forecast, late)
     with pytest.raises(GridMismatchError, match="other times"):
         verify(forecast, late, distances=())
+    gap = times.copy()
+    gap[1] = np.datetime64("NaT")
+    known = OBSERVED.assign_coords(time=("lead", gap))
+    assert crps(ENSEMBLE.assign_coords(time=("lead", gap)), known).notnull().all()
     now, then = (FORECAST[0].assign_coords(time=time) for time in times)
     with pytest.raises(GridMismatchError, match="other times"):
         csi(now, then, threshold=1)

@@ -100,7 +100,11 @@ def _check_times(forecast: xr.DataArray, observed: xr.DataArray) -> None:
     if "time" in observed.dims or not both:
         return
     f, o = forecast["time"], observed["time"]
-    if f.dims == o.dims and f.shape == o.shape and not np.array_equal(f, o):
+    if (
+        f.dims == o.dims
+        and f.shape == o.shape
+        and not np.array_equal(f, o, equal_nan=True)
+    ):
         first = [str(np.ravel(a.values)[0]).removesuffix(".000000000") for a in (f, o)]
         raise GridMismatchError(
             f"forecast and observed are of other times (from {first[0]} and from "
