@@ -363,3 +363,26 @@ def test_what_comes_in_stays_as_it_was():
     granularity(p)
     granularity(p, threshold=0.2)
     xr.testing.assert_identical(p, before)
+
+
+def test_maps_of_many_rows_by_quadrature():
+    rng = np.random.default_rng(0)
+    p = np.where(rng.random((37, 9)) < 0.05, np.nan, rng.integers(0, 5, (37, 9)) / 4)
+    dy, dx, at = 1.5, 0.7, (0.5 + np.array([-1, 1]) / 12**0.5)  # Gauss, exact for p^2
+    cells, area, length = 0, 0.0, 0.0
+    for i, j in np.ndindex(36, 8):
+        (a, b), (c, d) = p[i : i + 2, j : j + 2]
+        if np.isnan(a + b + c + d):
+            continue
+        t, s = np.meshgrid(at, at)
+        inside = (a * (1 - s) + b * s) * (1 - t) + (c * (1 - s) + d * s) * t
+        down = ((c - a) * (1 - s) + (d - b) * s) / dy
+        along = ((b - a) * (1 - t) + (d - c) * t) / dx
+        cells += 1
+        area += dy * dx * (inside * (1 - inside)).mean()
+        length += dy * dx * (down**2 + along**2).mean() ** 0.5
+    coords = {"y": 1e3 * dy * np.arange(37), "x": 1e3 * dx * np.arange(9)}
+    sums = granularity_sums(xr.DataArray(p, dims=("y", "x"), coords=coords))
+    assert sums.granularity_cells.item() == cells
+    assert sums.uncertain_area.item() == pytest.approx(area)
+    assert sums.contour_length.item() == pytest.approx(length)

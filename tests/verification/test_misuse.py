@@ -1,7 +1,9 @@
 """What a newcomer gave, and got a number for."""
 
 import numpy as np
+import pandas as pd
 import pytest
+import torch
 import xarray as xr
 
 from stormfusion.errors import GridMismatchError
@@ -16,6 +18,7 @@ from stormfusion.verification import (
     csi,
     energy_sums,
     fss_sums,
+    gdl_sums,
     merge,
     perceptual_distance,
     probability_sums,
@@ -25,6 +28,7 @@ from stormfusion.verification import (
     spread_sums,
     ssim_sums,
     twcrps_sums,
+    variogram_sums,
     verify,
 )
 
@@ -40,6 +44,9 @@ OBSERVED, FORECAST, ENSEMBLE = (
     rain(2, 40, 40, seed=1),
     rain(4, 2, 40, 40, seed=2),
 )
+
+
+BARE = OBSERVED.drop_attrs()
 
 
 @pytest.mark.parametrize(
@@ -84,6 +91,15 @@ OBSERVED, FORECAST, ENSEMBLE = (
             rank_sums(ENSEMBLE, OBSERVED, threshold=1.0),
             rank_sums(ENSEMBLE, OBSERVED, threshold=2.0),
         ),
+        (gdl_sums(BARE, BARE), gdl_sums(BARE, BARE, alpha=2)),
+        (
+            variogram_sums(ENSEMBLE, OBSERVED, lags=[1]),
+            variogram_sums(ENSEMBLE, OBSERVED, lags=[2]),
+        ),
+        (
+            variogram_sums(ENSEMBLE, OBSERVED),
+            variogram_sums(ENSEMBLE, OBSERVED, fair=False),
+        ),
         (sal_sums(FORECAST, OBSERVED, wet=0.1), sal_sums(FORECAST, OBSERVED, wet=1.0)),
         (spread_sums(ENSEMBLE, OBSERVED), spread_sums(ENSEMBLE[:2], OBSERVED)),
     ],
@@ -94,6 +110,11 @@ def test_states_of_other_settings_do_not_add(
     with pytest.raises(ValueError, match="cannot merge states"):
         merge(one, other)
     merge(one, one)
+
+
+def test_the_same_range_of_ssim_adds_however_it_is_told() -> None:
+    dbz = OBSERVED.rename("reflectivity").assign_attrs(units="dBZ")
+    merge(ssim_sums(dbz, dbz), ssim_sums(dbz, dbz, data_range=70.0))
 
 
 def test_scores_are_no_states() -> None:
@@ -214,6 +235,10 @@ def test_what_is_wrong_is_told() -> None:
         TypeError, match="a NumPy array, whose dimensions have no names"
     ):
         verify(FORECAST.values, OBSERVED.values)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="observed is a str, not a DataArray"):
+        verify(pd.DataFrame({"a": [1.0]}), pd.DataFrame({"a": [1.0]}))  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="forecast is a Tensor, not a DataArray"):
+        verify([torch.ones(2)], [OBSERVED])  # type: ignore[list-item]
     with pytest.raises(ValueError, match="forecasts end after 1 cases"):
         verify(iter([FORECAST]), [OBSERVED, OBSERVED], thresholds=[1], distances=())
     with pytest.raises(ValueError, match="observations end after 1 cases"):

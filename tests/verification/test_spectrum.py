@@ -18,6 +18,7 @@ from stormfusion.verification.spectrum import (
     band_score,
     effective_resolution,
     power_sums,
+    quickly,
     resolution_score,
     spectrum_ratio,
     spectrum_score,
@@ -667,3 +668,14 @@ def test_resolution_needs_a_wave():
     )
     with pytest.raises(ValueError, match=r"0.001 x 0.001 km.*y and x in metres"):
         effective_resolution(small, small)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_rain_is_transformed_in_its_network_numbers(dtype):
+    values = np.array([0, -0.05, np.nan, 1e-30, 0.0086, 0.009, 0.1, 1, 100, 4000])
+    scaling = scaling_for("rain_rate")
+    numbers = quickly(scaling)(values.astype(dtype))
+    assert numbers.dtype == dtype
+    np.testing.assert_allclose(
+        numbers, scaling.normalize(values.astype(dtype)), rtol=0, atol=1e-6
+    )

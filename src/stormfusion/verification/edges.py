@@ -55,10 +55,11 @@ def gdl_sums(
     found = map_sums(partial(_gdl, alpha=alpha), f, o, dims, sizes={"part": 2})
     pairs = found.isel(part=0).astype(np.int64)
     units = error_units(o.attrs.get("units"), squared=alpha == 2)
+    total = described(found.isel(part=1), "sum of the GDL", units)
     return xr.Dataset(
         {
             "gdl_pairs": described(pairs, "neighbours that are not missing"),
-            "gdl_sum": described(found.isel(part=1), "sum of the GDL", units),
+            "gdl_sum": total.assign_attrs(order=alpha),
         }
     )
 

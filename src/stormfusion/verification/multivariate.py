@@ -69,7 +69,7 @@ def energy_sums(
     state["energy_patches"].attrs = {"long_name": "maps or patches that count"}
     state["energy_sum"].attrs = {
         "long_name": "sum of energy scores",
-        "settings": f"patch {patch}, {'fair' if fair else 'not fair'}",
+        "settings": f"patch {width}, {'fair' if fair else 'not fair'}",
     }
     return with_units(state, o)
 

@@ -11,7 +11,7 @@ from stormfusion.losses import Loss
 from stormfusion.verification.diagrams import reliability_scores, roc_scores
 from stormfusion.verification.everything import grains
 from stormfusion.verification.granularity import granularity_score
-from stormfusion.verification.pairs import complete, pair, unitless
+from stormfusion.verification.pairs import check_array, complete, pair, unitless
 from stormfusion.verification.probability import (
     PARTS,
     probability_scores,
@@ -188,6 +188,9 @@ def _zipped(
                 f"the {short} end after {number} cases and the others go on; give as "
                 "many of both"
             )
+        check_array(theirs, "observed")
+        if not isinstance(ours, Mapping):
+            check_array(ours, "forecast")
         yield ours, theirs
 
 

@@ -84,7 +84,7 @@ def power_sums(
     units = o.attrs.get("units", f.attrs.get("units"))
     numbers: Callable[[Bare], Bare] = np.asarray
     if variable is not None or name in SCALINGS:
-        numbers = _quickly(scaling_for(name))
+        numbers = quickly(scaling_for(name))
         of, units = f"the network numbers of {name}", None
     else:
         of = "the values as they are"
@@ -106,8 +106,15 @@ def power_sums(
     return state
 
 
-def _quickly(scaling: Scaling) -> Callable[[Bare], Bare]:
-    """Its network numbers; of rain rate to within rounding, by one logarithm."""
+def quickly(scaling: Scaling) -> Callable[[Bare], Bare]:
+    """
+    Network numbers of a scaling; of rain rate to within rounding, by one logarithm.
+
+    Examples
+    --------
+    >>> quickly(DecibelRain())(np.array([0.0, 1.0, 100.0])).round(2)
+    array([0.  , 0.47, 0.93])
+    """
     if not isinstance(scaling, DecibelRain):
         return scaling.normalize
     span = scaling.high - scaling.low

@@ -118,17 +118,17 @@ def _check_meaning(one: xr.Dataset, other: xr.Dataset) -> None:
     attrs += [(one.variables[n].attrs, other.variables[n].attrs) for n in shared]
     for a, b in attrs:
         for key in MEANINGS:
-            if key in a and key in b and not _alike(a[key], b[key]):
+            if key in a and key in b and not _alike(key, a[key], b[key]):
                 raise ValueError(
                     f"cannot merge states whose {key} differ ({a[key]!r} and "
                     f"{b[key]!r}); make both in the same, with the same options"
                 )
 
 
-def _alike(one: Any, other: Any) -> bool:
-    """Whether units, or powers of them, are the same, however they are spelled."""
-    if one == other:
-        return True
+def _alike(key: str, one: Any, other: Any) -> bool:
+    """Whether they are the same; units, or powers of them, however they are spelled."""
+    if one == other or key != "units":
+        return bool(one == other)
     (a, _, p), (b, _, q) = (str(u).strip("(").partition(")") for u in (one, other))
     with suppress(ValueError):
         return p == q and conversion(a, b) == (1.0, 0.0)

@@ -142,7 +142,8 @@ def ssim_sums(
     (4, 4.0)
     """
     f, o = pair(forecast, observed, members=True)
-    function = partial(_ssim, peak=_range_of(observed, data_range))
+    peak = _range_of(observed, data_range)
+    function = partial(_ssim, peak=peak)
     dims = summed(o, over)
     if short := [d for d in ("y", "x") if o.sizes.get(d, WINDOW) < WINDOW]:
         raise ValueError(
@@ -155,7 +156,7 @@ def ssim_sums(
     return xr.Dataset(
         {
             "ssim_windows": described(windows, "windows that are not missing"),
-            "ssim_sum": total.assign_attrs(settings=f"range {data_range}"),
+            "ssim_sum": total.assign_attrs(settings=f"range {peak:.9g}"),
         }
     )
 

@@ -75,8 +75,12 @@ def variogram_sums(
     state["variogram_weight"].attrs = weight
     if where:
         state["variogram_weight"].attrs["comment"] = f"weights{where}"
-    total = {"long_name": "weighted sum of squared errors", "order": float(order)}
-    state["variogram_sum"].attrs = total
+    kind = "fair" if fair else "not fair"
+    state["variogram_sum"].attrs = {
+        "long_name": "weighted sum of squared errors",
+        "order": float(order),
+        "settings": f"lags {sorted(steps)}, {kind}",
+    }
     return with_units(state, o)
 
 
