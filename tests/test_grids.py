@@ -15,6 +15,7 @@ from stormfusion.grids import (
     latitude_longitude,
     overlap,
     places,
+    proj4,
     same_projection,
 )
 
@@ -251,6 +252,21 @@ def test_longitudes_from_0_and_from_minus_180_meet():
     target = Grid(across.y, dateline, degrees=True)
     out = Regridder.between(across, target).apply(np.arange(8.0).reshape(2, 4))
     assert out.tolist() == [[2.0, 3.0], [6.0, 7.0]]
+
+
+def test_text_with_plus_signs_of_any_spelling():
+    from pyproj import CRS
+
+    for text in (LAEA, CRS(LAEA).to_wkt(), "EPSG:3035", "EPSG:4326"):
+        found = proj4(text)
+        assert found.startswith("+proj=")
+        assert "+type" not in found
+        degrees = text == "EPSG:4326"
+        one, other = (grid(3, 4, 1.0, crs=c, degrees=degrees) for c in (text, found))
+        assert same_projection(one, other)
+    for text in ('LOCAL_CS["a hall",UNIT["metre",1]]', "EPSG:5701"):
+        with pytest.raises(ValueError, match="has no text with plus signs, wanted one"):
+            proj4(text)
 
 
 def test_another_projection_takes_the_nearest_pixel():

@@ -882,6 +882,7 @@ def test_drawing_takes_no_pyplot_and_changes_no_settings():
         "before = [matplotlib.rcParams[name] for name in names]\n"
         "a = xarray.DataArray(numpy.ones((2, 3, 3)), dims=('time', 'y', 'x'))\n"
         "plot.field(a[0])._repr_png_(); plot.strip(a)._repr_png_()\n"
+        "plot.motion(xarray.Dataset({'u': a[0], 'v': a[0]}))._repr_png_()\n"
         "assert [matplotlib.rcParams[name] for name in names] == before\n"
         "assert 'matplotlib.pyplot' not in sys.modules"
     )

@@ -1,9 +1,11 @@
 """An ensemble of possible futures, whoever made it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any, Self
 
 import numpy as np
 import xarray as xr
+from numpy.typing import ArrayLike, NDArray
 
 from stormfusion.footprint import (
     PERCENTILES,
@@ -15,6 +17,7 @@ from stormfusion.footprint import (
     stacked,
 )
 from stormfusion.hazards import Hazard
+from stormfusion.interop import Interval, from_pysteps, to_pysteps
 from stormfusion.losses import Loss
 from stormfusion.units import VARIABLES, as_ours
 from stormfusion.verification import Tally
@@ -28,9 +31,10 @@ class Ensemble:
     ----------
     dataset
         One variable with the dimensions `member`, `lead`, `y`, `x`, whoever made it:
-        `nowcaster.ensemble`, pysteps or a weather model; in any units, which become
-        ours. A pixel that is missing (NaN, or a number that no weather has, such as
-        -9999) in a member is missing in what is asked of all of them.
+        `nowcaster.ensemble` or a weather model, in any units, which become ours; what
+        pysteps made goes through `from_pysteps`. A pixel that is missing (NaN, or a
+        number that no weather has, such as -9999) in a member is missing in what is
+        asked of all of them.
 
     Raises
     ------
@@ -76,6 +80,125 @@ class Ensemble:
         self.dataset = _checked(
             dataset.transpose("member", "lead", "y", "x", ...), names[0]
         )
+
+    @classmethod
+    def from_pysteps(
+        cls,
+        array: ArrayLike,
+        metadata: Mapping[str, Any],
+        *,
+        reference_time: object | None = None,
+        interval: Interval | None = None,
+    ) -> Self:
+        """
+        Label a forecast of pysteps.
+
+        Parameters
+        ----------
+        array
+            With the dimensions (member, lead, y, x), as STEPS returns it, or (lead, y,
+            x), which becomes one member. Missing (NaN, infinite or masked) stays
+            missing. It is copied, and its rows keep their order.
+        metadata
+            What pysteps says of this array: its `unit` (mm/h, mm or dBZ), the
+            `transform` that was not undone yet (dB, sqrt, BoxCox, log or None) with its
+            `threshold`, the corners `x1`, `y1`, `x2` and `y2`, `yorigin`,
+            `cartesian_unit` and `projection`. The transform is undone as pysteps does;
+            what is below the threshold becomes 0.
+        reference_time
+            Time of the last observed frame, UTC. By default the last of the
+            `timestamps`; where `leadtimes` stand beside them, they are those of the
+            forecast, and it is what both say. Needed where there are as many as leads
+            and no `leadtimes`, which may be either. Without any there are no valid
+            times.
+        interval
+            From one lead to the next, such as `"5min"`, or minutes; the first lead is
+            one interval. By default the `leadtimes` [min], the step of the
+            `timestamps`, or `accutime` [min], whichever comes first.
+
+        Returns
+        -------
+        Ensemble
+            Of `rain_rate`, `rain` or `reflectivity`, on pixel centres in metres (or
+            degrees), with the projection. The variable keeps `zr_a` and `zr_b` as
+            attributes, and `rain` its period `accutime` [min].
+
+        Raises
+        ------
+        TypeError
+            If the array holds no real numbers, or the metadata are no dictionary.
+        ValueError
+            If the metadata lack a key, do not agree with each other or with the array,
+            or name a unit or transform that is not known; if a time is none, in a time
+            zone or irregular.
+
+        Examples
+        --------
+        >>> decibels = np.array([-15.0, -10.0, 0.0, 10.0]).reshape(2, 1, 1, 2)
+        >>> metadata = {
+        ...     **{"unit": "mm/h", "transform": "dB", "threshold": -10.0},
+        ...     **{"x1": 0.0, "x2": 2.0, "y1": -4.0, "y2": -2.0, "yorigin": "upper"},
+        ...     **{"cartesian_unit": "km", "accutime": 5.0},
+        ... }
+        >>> ensemble = Ensemble.from_pysteps(
+        ...     decibels.repeat(2, axis=2), metadata, reference_time="2019-06-01T12:00"
+        ... )
+        >>> ensemble
+        <Ensemble of 2 members: rain_rate, 1 leads on 2 x 2 pixels>
+        >>> ensemble.values.isel(lead=0, y=0).values
+        array([[ 0. ,  0.1],
+               [ 1. , 10. ]])
+        >>> ensemble.values.y.values, str(ensemble.values.time.values[0])[:16]
+        (array([-2500., -3500.]), '2019-06-01T12:05')
+        """
+        return cls(
+            from_pysteps(
+                array, metadata, reference_time=reference_time, interval=interval
+            )
+        )
+
+    def to_pysteps(self) -> tuple[NDArray[np.floating[Any]], dict[str, Any]]:
+        """
+        The members as pysteps has them: an array, and a dictionary beside it.
+
+        Rows keep their order, which `yorigin` tells: "lower" where the first is the
+        southernmost. Not all of pysteps looks: its GeoTIFF files, and what it reads
+        from its own netCDF files, have the north first. Columns go from west to east.
+        `Ensemble.from_pysteps(*ensemble.to_pysteps())` is the ensemble
+        again.
+
+        Returns
+        -------
+        array : ndarray
+            A copy of the values, with the dimensions (member, lead, y, x): rain rate
+            [mm/h], accumulation [mm] or reflectivity [dBZ]; NaN where missing.
+        metadata : dict
+            What pysteps' functions ask for. `timestamps` and `leadtimes` [min] are
+            those of the forecast, `accutime` [min] the step from lead to lead, None
+            where there is no one step; of `rain` it is the period. The `threshold` is
+            pysteps' own, 0.1 mm/h, and what corresponds to it.
+
+        Raises
+        ------
+        GridMismatchError
+            If the grid has no coordinates, or no regular ones.
+        ValueError
+            If there are no lead times, or the variable is none that pysteps knows.
+
+        Examples
+        --------
+        >>> metadata = {
+        ...     **{"unit": "mm", "transform": None, "yorigin": "lower"},
+        ...     **{"x1": 0.0, "x2": 2.0, "y1": 1.0, "y2": 3.0, "cartesian_unit": "km"},
+        ... }
+        >>> ensemble = Ensemble.from_pysteps(
+        ...     np.ones((20, 3, 2, 2)), metadata, interval="5min"
+        ... )
+        >>> array, again = ensemble.to_pysteps()
+        >>> array.shape, again["y1"], again["cartesian_unit"], again["accutime"]
+        ((20, 3, 2, 2), 1000.0, 'm', 5.0)
+        """
+        return to_pysteps(self.dataset, self.variable)
 
     @property
     def members(self) -> int:

@@ -1,6 +1,7 @@
 """Grids: regular coordinates, their spacing and projection, and maps between them."""
 
 from stormfusion.grids.grid import Grid, latitude_longitude, places, same_projection
+from stormfusion.grids.projections import proj4
 from stormfusion.grids.regridder import KNOWN_AREA, Regridder, overlap
 
 __all__ = [
@@ -10,5 +11,6 @@ __all__ = [
     "latitude_longitude",
     "overlap",
     "places",
+    "proj4",
     "same_projection",
 ]

@@ -1,5 +1,6 @@
 """Map projections: found in attributes, parsed, and turned into each other."""
 
+import contextlib
 import warnings
 from functools import lru_cache
 from typing import Any
@@ -38,7 +39,7 @@ def projection_of(array: xr.DataArray | xr.Dataset) -> str | None:
             candidates += [attrs.get(key) for key in keys] + [dict(attrs)]
     candidates += [array.attrs.get(k) for k in ("crs", "proj4", "projection", "proj")]
     for candidate in candidates:
-        if isinstance(candidate, str) and candidate.strip() and _parses(candidate):
+        if isinstance(candidate, str) and candidate.strip() and parses(candidate):
             return candidate
         if isinstance(candidate, dict) and candidate.get("grid_mapping_name"):
             text = _text_of_mapping(candidate)
@@ -64,7 +65,8 @@ def _text_of_mapping(attrs: dict[str, Any]) -> str | None:
 
 
 @lru_cache(maxsize=64)
-def _parses(crs: str) -> bool:
+def parses(crs: str) -> bool:
+    """Whether PROJ understands a text."""
     from pyproj.exceptions import CRSError
 
     try:
@@ -101,3 +103,33 @@ def grid_mapping(crs: str) -> dict[str, object]:
         # what the other attributes cannot say, crs_wkt does
         warnings.simplefilter("ignore")
         return dict(_parse(crs).to_cf())
+
+
+def proj4(crs: str) -> str:
+    """
+    A projection as the text with plus signs that older tools read.
+
+    It may lose what such text cannot say, such as the name of the projection.
+
+    Raises
+    ------
+    ValueError
+        If there is no such text.
+
+    Examples
+    --------
+    >>> proj4("EPSG:4326")
+    '+proj=longlat +datum=WGS84 +no_defs'
+    """
+    from pyproj.exceptions import CRSError
+
+    text = ""
+    with warnings.catch_warnings(), contextlib.suppress(CRSError):
+        warnings.simplefilter("ignore")
+        text = str(_parse(crs).to_proj4())
+    if "+proj=" not in text:
+        raise ValueError(
+            f"the projection {crs!r} has no text with plus signs, wanted one that has; "
+            "regrid the data to another"
+        )
+    return text.replace(" +type=crs", "")

@@ -1,5 +1,6 @@
 """Pictures of labelled arrays: maps, footprints, curves and films."""
 
+from stormfusion.plot.arrows import motion
 from stormfusion.plot.charts import scores, training
 from stormfusion.plot.decisions import roc, value
 from stormfusion.plot.diagrams import reliability
@@ -18,6 +19,7 @@ __all__ = [
     "field",
     "footprint",
     "fractions",
+    "motion",
     "performance",
     "probability",
     "ranks",

@@ -79,10 +79,12 @@ def style(ax: "Axes", *, grid: bool = False) -> None:
         ax.spines[["top", "right"]].set_visible(False)
 
 
-def heading(ax: "Axes", title: str, *, width: float, size: float = 11.0) -> None:
+def heading(
+    ax: "Axes", title: str, *, width: float, size: float = 11.0, pad: float = 7.0
+) -> None:
     """Title axes at their left; a long title wraps in `width` inches."""
     text = wrapped(title, width=width, size=size)
-    ax.set_title(text, loc="left", fontsize=size, color=INK, pad=7)
+    ax.set_title(text, loc="left", fontsize=size, color=INK, pad=pad)
 
 
 def headline(figure: "Figure", title: str | None) -> None:

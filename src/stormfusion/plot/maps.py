@@ -92,8 +92,6 @@ def draw(
     size: float = 10.0,
 ) -> "ScalarMappable":
     """Paint a frame, label its axes, and say so if it is bare."""
-    from matplotlib.ticker import FuncFormatter, MaxNLocator
-
     x, y = coords.axis(array, "x"), coords.axis(array, "y")
     values = np.clip(array.values, -1e30, 1e30)
     image: ScalarMappable
@@ -110,16 +108,24 @@ def draw(
         image = ax.pcolormesh(
             x.values, y.values, values, cmap=brush.cmap, norm=brush.norm
         )
+    ground(ax, array)
+    if said and (text := coords.remark(array, brush)):
+        canvas.note(ax, text, size=size)
+    return image
+
+
+def ground(ax: "Axes", array: xr.DataArray) -> None:
+    """Give axes the shape of a frame's ground, and label its places."""
+    from matplotlib.ticker import FuncFormatter, MaxNLocator
+
     ax.set_aspect(coords.aspect(array))
     canvas.style(ax)
-    for side, one in ((ax.xaxis, x), (ax.yaxis, y)):
+    for side, dim in ((ax.xaxis, "x"), (ax.yaxis, "y")):
+        one = coords.axis(array, dim)
         side.set_label_text(one.label)
         side.set_major_locator(MaxNLocator(7, steps=[1, 2, 2.5, 5, 10]))
         if one.kind == "metre":
             side.set_major_formatter(FuncFormatter(_kilometres))
-    if said and (text := coords.remark(array, brush)):
-        canvas.note(ax, text, size=size)
-    return image
 
 
 def bar(
@@ -201,12 +207,12 @@ def place(
     return figure, figure.subplots()
 
 
-def entitle(ax: "Axes", title: str) -> None:
-    """Title a single map, in lines that fit its figure."""
+def entitle(ax: "Axes", title: str, *, pad: float = 7.0) -> None:
+    """Title a single map, in lines that fit its figure, `pad` [pt] above it."""
     figure = ax.get_figure(root=True)
     assert figure is not None
     room = figure.get_figwidth() * ax.get_position().width
-    canvas.heading(ax, title, width=max(room, 2.5))
+    canvas.heading(ax, title, width=max(room, 2.5), pad=pad)
 
 
 def _kilometres(value: float, _: object) -> str:
