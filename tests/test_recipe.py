@@ -55,7 +55,10 @@ def test_the_canonical_text(text: str, canonical: str) -> None:
         ("_unet", "is not a name"),
         ("unet\u0661", "is not a name"),
         ("unte", "unknown network 'unte' in recipe 'unte'; did you mean 'unet'?"),
-        ("xyz", "(known networks: conv3d, persistence, resunet, unet)"),
+        (
+            "xyz",
+            "(known networks: conv3d, extrapolation, persistence, resunet, ",
+        ),
         ("unet+mze", "unknown loss 'mze' in recipe 'unet+mze'; did you mean 'mse'?"),
         ("unet+q", "(known losses: gdl, lpips, mae, mse, perceptual, "),
         ("mse", "'mse' in recipe 'mse' is a loss, but a recipe starts with a network"),

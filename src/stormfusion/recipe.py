@@ -7,13 +7,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NoReturn
 
+from stormfusion.classical import CLASSICS, Untrained
 from stormfusion.errors import RecipeError
 from stormfusion.losses import LOSSES, Weighted, WeightedSum
 from stormfusion.losses.weights import checked_weight, weight_text
 from stormfusion.nn import NETWORKS, Network
-
-CLASSICS = ("persistence",)
-"""Recipes that are no network: they are not trained and take no terms."""
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 _NUMBER = re.compile(r"[0-9]+\.?[0-9]*(?:e-?[0-9]+)?|\.[0-9]+(?:e-?[0-9]+)?")
@@ -78,7 +76,7 @@ class Recipe:
     Parameters
     ----------
     network
-        A name in `stormfusion.nn.NETWORKS` or in `CLASSICS`.
+        A name in `stormfusion.nn.NETWORKS` or in `stormfusion.classical.CLASSICS`.
     terms
         The losses, of different names.
 
@@ -165,6 +163,24 @@ class Recipe:
     def is_classic(self) -> bool:
         """Whether it forecasts without training."""
         return self.network in CLASSICS
+
+    def classic(self) -> Untrained:
+        """
+        Describe the nowcast without training, with its default options.
+
+        Raises
+        ------
+        RecipeError
+            If the recipe is of a network.
+
+        Examples
+        --------
+        >>> Recipe.parse("persistence").classic()
+        Persistence()
+        """
+        if not self.is_classic:
+            raise RecipeError(f"{str(self)!r} is a network that is trained")
+        return CLASSICS[self.network]()
 
     def network_spec(self) -> Network:
         """

@@ -310,7 +310,7 @@ def test_tensors_hold_it_all(measured: Dressing) -> None:
 def test_windows_that_tell_the_same_are_counted_once() -> None:
     events = list(Catalog.synthetic(events=4, size=48, frames=26))
     task = Task.infer(events)
-    network = Persistence().build(channels=2, history=13, leads=12)
+    network = Persistence().build(task)
 
     def windows(chosen: list[Event], count: int) -> RandomWindows:
         return RandomWindows(chosen, task, size=(48, 48), count=count)

@@ -1,5 +1,41 @@
 """Nowcasting without training."""
 
+from stormfusion.classical.autoregression import AR2
+from stormfusion.classical.cascade import Cascade
+from stormfusion.classical.classic import Classic, Untrained
+from stormfusion.classical.extrapolation import Extrapolation
+from stormfusion.classical.matching import Matching
+from stormfusion.classical.motion import motion, moving
+from stormfusion.classical.noise import Noise
 from stormfusion.classical.persistence import Persistence
+from stormfusion.classical.perturbations import MotionErrors
+from stormfusion.classical.scenarios import Scenarios
+from stormfusion.classical.steps import Steps
+from stormfusion.classical.trajectories import carried, displacements, extrapolated
 
-__all__ = ["Persistence"]
+__all__ = [
+    "AR2",
+    "CLASSICS",
+    "Cascade",
+    "Classic",
+    "Extrapolation",
+    "Matching",
+    "MotionErrors",
+    "Noise",
+    "Persistence",
+    "Scenarios",
+    "Steps",
+    "Untrained",
+    "carried",
+    "displacements",
+    "extrapolated",
+    "motion",
+    "moving",
+]
+
+CLASSICS: dict[str, type[Untrained]] = {
+    "persistence": Persistence,
+    "extrapolation": Extrapolation,
+    "steps": Steps,
+}
+"""The nowcasts without training by the name that a recipe calls them."""

@@ -1,35 +1,39 @@
 """Persistence: the last observed frame, for every lead time."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
-from torch import nn
-
+from stormfusion.classical.classic import Classic, Untrained
+from stormfusion.data.task import Task
 from stormfusion.types import Future, Past
 
 
+class LastFrame(Classic):
+    """The last frame, again and again; missing where it is."""
+
+    def nowcast(self, past: Past) -> Future:
+        """The last frame for each lead."""
+        last = self.scaling.denormalize(self.frames(past)[:, -1])
+        return last[:, None].repeat(1, self.task.leads, 1, 1)
+
+
 @dataclass(frozen=True)
-class Persistence:
+class Persistence(Untrained):
     """
     The baseline every nowcast must beat: tomorrow is as today.
 
     Examples
     --------
-    >>> import torch
-    >>> past = torch.rand(1, 13, 2, 8, 8)
-    >>> forecast = Persistence().build(channels=2, history=13, leads=12)(past)
-    >>> bool((forecast[:, 11] == past[:, 12, 0]).all())
+    >>> from stormfusion import Catalog, Nowcaster
+    >>> event = Catalog.synthetic(events=1, size=64)[0]
+    >>> forecast = Nowcaster(Persistence()).predict(event).vil
+    >>> bool((forecast.isel(lead=11) == event["vil"].isel(time=-1).values).all())
     True
     """
 
-    def build(self, *, channels: int, history: int, leads: int) -> nn.Module:
-        """The module that repeats the last frame."""
-        return _LastFrame(leads)
+    name: ClassVar[str] = "persistence"
+    module: ClassVar[type[Classic]] = LastFrame
 
-
-class _LastFrame(nn.Module):
-    def __init__(self, leads: int) -> None:
-        super().__init__()
-        self.leads = leads
-
-    def forward(self, past: Past) -> Future:
-        return past[:, -1:, 0].repeat(1, self.leads, 1, 1)
+    def build(self, task: Task) -> Classic:
+        """The nowcast of a task."""
+        return LastFrame(task)

@@ -80,6 +80,22 @@ class Grid:
         shrink = float(np.cos(np.deg2rad(self.y.mean())))
         return dy * METRES_PER_DEGREE, dx * METRES_PER_DEGREE * shrink
 
+    def metres(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """
+        Distance between columns and between rows [m], a column of all rows.
+
+        Examples
+        --------
+        >>> grid = Grid(np.array([60.0, 59.0]), np.array([10.0, 11.0]), degrees=True)
+        >>> [part.round(-3).ravel().tolist() for part in grid.metres()]
+        [[56000.0, 57000.0], [111000.0, 111000.0]]
+        """
+        dy, dx = self.steps
+        if not self.degrees:
+            return np.full((self.y.size, 1), dx), np.full((self.y.size, 1), dy)
+        along = np.cos(np.radians(self.y))[:, None] * METRES_PER_DEGREE
+        return dx * along, np.full((self.y.size, 1), dy * METRES_PER_DEGREE)
+
     @cached_property
     def flips(self) -> tuple[int, ...]:
         """

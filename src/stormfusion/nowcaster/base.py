@@ -9,6 +9,7 @@ import xarray as xr
 from torch import nn
 
 from stormfusion import __version__
+from stormfusion.classical import Untrained
 from stormfusion.data.event import Event
 from stormfusion.data.task import Task
 from stormfusion.device import checked_device
@@ -49,6 +50,7 @@ class Estimator:
         self.leads = building.whole("leads", leads, least=1)
         self.device = checked_device(device)
         self.seed = building.whole("seed", seed, least=0)
+        building.check_untrained(self._network, self.history, self.inputs, target)
         self._fitted: Fitted | None = None
         self._called: str | None = None
 
@@ -57,6 +59,8 @@ class Estimator:
         """The recipe, or what stands for it where objects were given."""
         if self.recipe is not None:
             return str(self.recipe)
+        if isinstance(self._network, Untrained):
+            return self._network.name
         if self._loss is None and self._called is not None:
             return self._called
         loss = "loss" if self._loss is None else self._loss

@@ -9,7 +9,7 @@ import torch
 import xarray as xr
 from torch import nn
 
-from stormfusion.classical import Persistence
+from stormfusion.classical import CLASSICS, Untrained
 from stormfusion.data import gridded
 from stormfusion.data.catalog import Catalog
 from stormfusion.data.event import Event
@@ -39,8 +39,15 @@ def understood(
                 "as UNet(), with loss="
             )
         if recipe.is_classic:
-            return recipe, Persistence(), None
+            return recipe, recipe.classic(), None
         return recipe, recipe.network_spec(), recipe.loss()
+    if isinstance(recipe, Untrained):
+        if loss is not None:
+            raise TypeError(
+                f"{recipe.name!r} is not trained, so it takes no loss, but got {loss}; "
+                "leave loss= out"
+            )
+        return None, recipe, None
     if not isinstance(recipe, nn.Module) and not hasattr(recipe, "build"):
         raise TypeError(
             f"got a {type(recipe).__name__} as network, wanted a recipe such as "
@@ -50,8 +57,8 @@ def understood(
 
 
 def known_loss(loss: WeightedSum | None, network: Any) -> WeightedSum | None:
-    """The loss to train by; persistence has none, and a loaded one may lack its own."""
-    if loss is None and not isinstance(network, Persistence):
+    """The loss to train by; a classic has none, and a loaded one may lack its own."""
+    if loss is None and not isinstance(network, Untrained):
         raise TypeError(
             "this nowcaster was loaded without its loss, which is one of your own; "
             "name it in Nowcaster.load(..., loss=)"
@@ -80,10 +87,12 @@ def build(network: Any, task: Task, seed: int) -> nn.Module:
     """
     if isinstance(network, nn.Module):
         return network
+    if isinstance(network, Untrained):
+        return network.build(task)
     sizes = {"channels": task.channels, "history": task.history, "leads": task.leads}
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        if task.autoregressive and not isinstance(network, Persistence):
+        if task.autoregressive:
             return FromMotion.around(network, **sizes)
         built: nn.Module = network.build(**sizes)
         return built
@@ -137,6 +146,40 @@ def checked_inputs(
     return found
 
 
+def check_untrained(
+    network: Any, history: int, inputs: tuple[str, ...] | None, target: str | None
+) -> None:
+    """Make sure that a nowcast without training gets what it can use."""
+    if not isinstance(network, Untrained):
+        return
+    if history < network.module.least:
+        raise ValueError(
+            f"history is {history}, {network.name!r} needs {network.module.least} "
+            "frames; give it as many"
+        )
+    if inputs is not None and (len(inputs) > 1 or target not in (None, *inputs)):
+        raise ValueError(
+            f"inputs are {inputs!r}, {network.name!r} sees the variable that it "
+            "forecasts and no other; leave inputs= out"
+        )
+
+
+def checked_baselines(baselines: Any) -> tuple[str, ...]:
+    """The names of the baselines, each a nowcast without training."""
+    if isinstance(baselines, str) or not isinstance(baselines, Sequence):
+        raise TypeError(
+            f"baselines is {baselines!r}, wanted a sequence of names, such as "
+            "('persistence', 'steps')"
+        )
+    for name in baselines:
+        if name not in CLASSICS:
+            raise ValueError(
+                f"baselines name {name!r}, wanted some of {', '.join(CLASSICS)}; "
+                "evaluate a trained nowcaster itself"
+            )
+    return tuple(dict.fromkeys(baselines))
+
+
 def whole(name: str, value: Any, *, least: int) -> int:
     """A whole number that is large enough, or a sentence."""
     fits = isinstance(value, int | np.integer) and not isinstance(value, bool)
@@ -177,7 +220,7 @@ def described(
     if recipe is not None:
         return {"recipe": str(recipe), "network": None, "loss": None}
     held = terms = None
-    if type(network) in NETWORKS.values():
+    if type(network) in (*NETWORKS.values(), *CLASSICS.values()):
         held = {"name": network.name, "options": asdict(network)}
     if loss is not None and all(type(t.loss) in LOSSES.values() for t in loss.terms):
         options = [t.loss.options() for t in loss.terms]

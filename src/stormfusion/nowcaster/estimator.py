@@ -1,4 +1,4 @@
-"""The nowcaster: fit, predict, ensemble, footprint, evaluate, save, load."""
+"""The nowcaster: fit, evaluate and tune; the rest is in what it is made from."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -6,20 +6,14 @@ from typing import Self
 
 import xarray as xr
 
-from stormfusion.classical import Persistence
 from stormfusion.data.catalog import Catalog
-from stormfusion.data.event import Event
-from stormfusion.ensemble import Ensemble
-from stormfusion.footprint import PERCENTILES, Accumulator, Footprint, check_hazards
-from stormfusion.hazards import Hazard
 from stormfusion.losses import Loss, Perceptual
 from stormfusion.nn import parameter_count
 from stormfusion.nowcaster import building, fitting, tuning
-from stormfusion.nowcaster.base import Estimator
-from stormfusion.nowcaster.hindcast import Hindcaster
+from stormfusion.nowcaster.forecasting import Forecaster
 
 
-class Nowcaster(Estimator):
+class Nowcaster(Forecaster):
     """
     A nowcast of the next hour, and an ensemble of possible futures.
 
@@ -27,7 +21,8 @@ class Nowcaster(Estimator):
     ----------
     recipe
         What to train and by what, such as `"unet+mse"`; or a network of your own,
-        with `loss`. `"persistence"` needs no training.
+        with `loss`. `"persistence"`, `"extrapolation"` and `"steps"` need no training;
+        with options they are objects, such as `Steps(levels=8)`.
     loss
         The loss, where `recipe` is a network.
     inputs, target
@@ -130,94 +125,6 @@ class Nowcaster(Estimator):
         )
         return self
 
-    def predict(
-        self,
-        event: Event | xr.Dataset,
-        *,
-        reference_time: object | None = None,
-    ) -> xr.Dataset:
-        """
-        The deterministic nowcast.
-
-        Parameters
-        ----------
-        event
-            A storm, or a dataset with time, y and x.
-        reference_time
-            Time of the last frame that is read; by default the last there is.
-
-        Returns
-        -------
-        Dataset
-            The target with the dimensions (lead, y, x), in its units; NaN where it was
-            missing in every frame seen.
-
-        Raises
-        ------
-        CatalogError
-            If there are too few unbroken frames, a variable is absent, or all is
-            missing.
-        GridMismatchError
-            If the spacing is not the model's.
-        """
-        made = self._caster(event).forecast(event, reference_time)
-        return self._stamped(made.array().to_dataset())
-
-    def ensemble(
-        self,
-        event: Event | xr.Dataset,
-        *,
-        members: int = 20,
-        reference_time: object | None = None,
-        seed: int | None = None,
-    ) -> Ensemble:
-        """
-        An ensemble of possible futures: the nowcast, dressed in its past errors.
-
-        Parameters
-        ----------
-        event, reference_time
-            As in `predict`.
-        members
-            How many. Member 7 is the same however many are asked for.
-        seed
-            Another one gives other members; that of the nowcaster by default.
-        """
-        caster = self._caster(event, dressed=True)
-        made = caster.forecast(event, reference_time)
-        return Ensemble(self._stamped(caster.stack(made, members, seed).to_dataset()))
-
-    def footprint(
-        self,
-        event: Event | xr.Dataset,
-        *hazards: str | Hazard,
-        members: int = 100,
-        percentiles: Sequence[float] = PERCENTILES,
-        reference_time: object | None = None,
-        seed: int | None = None,
-    ) -> Footprint:
-        """
-        The footprint of an ensemble, member by member: memory does not grow with them.
-
-        Parameters
-        ----------
-        event, reference_time
-            As in `predict`.
-        hazards
-            One or more, such as `"vil >= 12 kg m-2"`.
-        members, seed
-            As in `ensemble`.
-        percentiles
-            From 0 to 100.
-        """
-        caster = self._caster(event, dressed=True)
-        found = check_hazards(hazards, caster.task.target)
-        made = caster.forecast(event, reference_time)
-        gathered = Accumulator(made.array(), found, percentiles=percentiles)
-        for member in caster.members(made, members, seed):
-            gathered.add(member)
-        return Footprint(self._stamped(gathered.finish().dataset))
-
     def evaluate(
         self,
         catalog: Catalog,
@@ -226,12 +133,13 @@ class Nowcaster(Estimator):
         scales: Sequence[int] = (1, 5, 17),
         members: int = 10,
         distances: Sequence[Loss] | None = None,
+        baselines: Sequence[str] = ("persistence",),
         interval: float | None = None,
         strict: bool = False,
         progress: bool = True,
     ) -> xr.Dataset:
         """
-        Score hindcasts of a whole catalog, with persistence beside them.
+        Score hindcasts of a whole catalog, with baselines beside them.
 
         Parameters
         ----------
@@ -248,6 +156,9 @@ class Nowcaster(Estimator):
             Losses that compare whole maps, such as `[Perceptual(), LPIPS()]`. By
             default the perceptual distance by the encoder of the library, or by that of
             this nowcaster's own loss for variables that only it knows.
+        baselines
+            What is forecast beside it from the same frames, of `"persistence"`,
+            `"extrapolation"` and `"steps"`, which brings its ensemble.
         interval
             Level of the interval of each score, such as 0.9, by drawing events anew,
             with all their windows; see `verification.bootstrap`.
@@ -259,16 +170,21 @@ class Nowcaster(Estimator):
         Returns
         -------
         Dataset
-            Scores by forecast (this one and persistence), lead, threshold and scale.
+            Scores by forecast (this one, then the baselines), lead, threshold and
+            scale.
             Counts are pooled over all pixels and windows before they are divided. How
             sharp the forecasts are stands beside: `perceptual`, `spectrum_ratio` and
             `spectrum`, see `verification.Tally`. With `interval` each score has
             `<score>_lower` and `<score>_upper` beside it, and `<score>_better`, the
-            share of draws in which it is better than that of persistence.
+            share of draws in which it is better than that of the first baseline.
         """
         building.check_catalog(catalog, "to forecast")
-        tally = self._caster(*catalog).score(
+        names = building.checked_baselines(baselines)
+        caster = self._caster(*catalog)
+        beside = [caster.beside(name) for name in names if name != self.name]
+        tally = caster.score(
             catalog,
+            baselines=beside,
             thresholds=thresholds,
             scales=scales,
             members=members,
@@ -277,7 +193,7 @@ class Nowcaster(Estimator):
             strict=strict,
             progress=progress,
         )
-        against = None if self.name == "persistence" else "persistence"
+        against = beside[0].name if beside else None
         return self._stamped(tally.dataset(interval=interval, against=against))
 
     def tune(
@@ -383,14 +299,3 @@ class Nowcaster(Estimator):
         terms = () if self._loss is None else self._loss.terms
         own = (t.loss for t in terms if isinstance(t.loss, Perceptual))
         return tuple(loss for loss in own if loss.beware(target) is None)
-
-    def _caster(self, *events: Event | xr.Dataset, dressed: bool = False) -> Hindcaster:
-        still = isinstance(self._network, Persistence)
-        if self._fitted is None and still and not dressed:
-            task = self._infer([building.as_event(event) for event in events])
-            network, dressing = building.build(self._network, task, self.seed), None
-        else:
-            fitted = self._checked()
-            task, network, dressing = fitted.task, fitted.network, fitted.dressing
-        setting = (self.name, task, network, dressing, self.device, self.seed)
-        return Hindcaster(*setting, persistence=still)

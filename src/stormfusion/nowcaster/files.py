@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from stormfusion import __version__, checkpoint
+from stormfusion.classical import CLASSICS, Untrained
 from stormfusion.data import scaling
 from stormfusion.data.task import Task
 from stormfusion.errors import CheckpointError
@@ -134,16 +135,18 @@ def _understood(
     return Saved(path, recipe, known, task, header["seed"], tensors, header)
 
 
-def _described(header: dict[str, Any], path: str | Path) -> Network:
+def _described(header: dict[str, Any], path: str | Path) -> Network | Untrained:
     held = header["network"]
     if held is None:
         raise CheckpointError(
             f"{str(path)!r} holds weights of a network of your own, "
             f"{header['name']!r}; pass it with network="
         )
-    if held["name"] not in NETWORKS:
+    known: dict[str, Any] = {**NETWORKS, **CLASSICS}
+    if held["name"] not in known:
         raise CheckpointError(
             f"{str(path)!r} holds a network {held['name']!r}, which this version does "
-            f"not know (known: {', '.join(NETWORKS)}); install the one that wrote it"
+            f"not know (known: {', '.join(known)}); install the one that wrote it"
         )
-    return NETWORKS[held["name"]](**held["options"])
+    described: Network | Untrained = known[held["name"]](**held["options"])
+    return described

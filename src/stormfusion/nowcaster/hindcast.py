@@ -1,4 +1,4 @@
-"""Forecasts of an event, and hindcasts of a whole catalog beside persistence."""
+"""Forecasts of an event, and hindcasts of a whole catalog beside baselines."""
 
 import math
 import warnings
@@ -13,7 +13,7 @@ from torch import nn
 from tqdm.auto import tqdm
 
 from stormfusion import sampling
-from stormfusion.classical import Persistence
+from stormfusion.classical import Classic
 from stormfusion.data.catalog import Catalog
 from stormfusion.data.event import Event
 from stormfusion.data.task import Task, lacks
@@ -21,7 +21,8 @@ from stormfusion.data.windows import starts
 from stormfusion.errors import CatalogError
 from stormfusion.losses import Loss
 from stormfusion.nowcaster.building import as_event, whole
-from stormfusion.sampling import Dressing, Forecast
+from stormfusion.recipe import Recipe
+from stormfusion.sampling import ClassicForecast, Dressing, Forecast
 from stormfusion.verification import Tally
 
 
@@ -40,8 +41,6 @@ class Hindcaster:
         Where the network is.
     seed
         Of the members.
-    persistence
-        Whether the network repeats the last frame.
     """
 
     name: str
@@ -50,16 +49,21 @@ class Hindcaster:
     dressing: Dressing | None
     device: str
     seed: int
-    persistence: bool
 
-    def forecast(self, event: Any, reference_time: object | None) -> Forecast:
+    def forecast(
+        self, event: Any, reference_time: object | None
+    ) -> Forecast | ClassicForecast:
         """Forecast an event, or a dataset, from the frame of a time."""
         event = as_event(event)
         self.task.check(event)
-        start = sampling.first_frame(event, self.task, reference_time)
-        made = self._run(event, start)
+        task = self.task
+        classic = isinstance(self.network, Classic)
+        if isinstance(self.network, Classic):
+            task = _shortened(task, self.network, self.name, event, reference_time)
+        start = sampling.first_frame(event, task, reference_time)
+        made = sampling.run(self.network, event, start, task, self.device)
         if made.stale:
-            goes = "is missing" if self.persistence else "goes on from what came before"
+            goes = "is missing" if classic else "goes on from what came before"
             warnings.warn(
                 f"nothing was observed in the last {made.stale} of the frames that are "
                 f"seen, up to {made.reference_time}; the forecast {goes}. Choose a "
@@ -70,18 +74,31 @@ class Hindcaster:
         return made
 
     def members(
-        self, made: Forecast, members: int, seed: int | None
+        self, made: Forecast | ClassicForecast, members: int, seed: int | None
     ) -> Iterator[NDArray[np.float32]]:
         """Members of a forecast, one after the other."""
         members = whole("members", members, least=2)
         seed = self.seed if seed is None else whole("seed", seed, least=0)
-        assert self.dressing is not None
         return made.members(self.dressing, range(members), seed=seed)
 
-    def stack(self, made: Forecast, members: int, seed: int | None) -> xr.DataArray:
+    @property
+    def samples(self) -> bool:
+        """Whether it makes ensembles, of its own or from measured errors."""
+        own = isinstance(self.network, Classic) and self.network.samples
+        return own or self.dressing is not None
+
+    def beside(self, name: str) -> "Hindcaster":
+        """A nowcast without training of the same task, of the target alone."""
+        task = replace(self.task, inputs=(self.task.target,))
+        network = Recipe.parse(name).classic().build(task)
+        return Hindcaster(name, task, network, None, self.device, self.seed)
+
+    def stack(
+        self, made: Forecast | ClassicForecast, members: int, seed: int | None
+    ) -> xr.DataArray:
         """All members of a forecast in memory, labelled."""
         drawn = self.members(made, members, seed)
-        shape = (members, *made.numbers.shape)
+        shape = (members, *made.shape)
         try:
             values = np.empty(shape, dtype=np.float32)
         except (MemoryError, ValueError) as error:
@@ -103,11 +120,12 @@ class Hindcaster:
         scales: Sequence[int],
         members: int,
         distances: Sequence[Loss] | None,
+        baselines: "Sequence[Hindcaster]" = (),
         by_case: bool = False,
         strict: bool,
         progress: bool,
     ) -> Tally:
-        """Score every hindcast window of a catalog."""
+        """Score every hindcast window of a catalog, with baselines beside it."""
         tally = Tally(
             self.task.target,
             thresholds=thresholds,
@@ -130,7 +148,7 @@ class Hindcaster:
         failed: dict[str, str] = {}
         for event, start in tqdm(todo, disable=not progress, desc="evaluate"):
             try:
-                self._add(event, start, tally, members)
+                self._add(event, start, tally, members, baselines)
             except (OSError, CatalogError) as error:
                 if strict:
                     raise
@@ -153,26 +171,37 @@ class Hindcaster:
             )
         return tally
 
-    def _add(self, event: Event, start: int, tally: Tally, members: int) -> None:
-        task, made = self.task, self._run(event, start)
-        forecasts = {self.name: made.array()}
-        if not self.persistence:
-            plain = replace(task, inputs=(task.target,))
-            still = Persistence().build(channels=2, history=1, leads=task.leads)
-            kept = sampling.run(still, event, start, plain, "cpu", last_only=True)
-            forecasts["persistence"] = kept.array()
-        ensembles = {}
-        if members and self.dressing is not None:
-            ensembles[self.name] = self.stack(made, members, None)
-        observed = sampling.observation(event, start, task)
+    def _add(
+        self,
+        event: Event,
+        start: int,
+        tally: Tally,
+        members: int,
+        baselines: "Sequence[Hindcaster]",
+    ) -> None:
+        forecasts, ensembles = {}, {}
+        for caster in (self, *baselines):
+            made = sampling.run(
+                caster.network, event, start, caster.task, caster.device
+            )
+            forecasts[caster.name] = made.array()
+            if members and caster.samples:
+                ensembles[caster.name] = caster.stack(made, members, None)
+        observed = sampling.observation(event, start, self.task)
         tally.add(forecasts, observed, ensembles=ensembles, event=event.id)
 
-    def _run(self, event: Event, start: int) -> Forecast:
-        return sampling.run(
-            self.network,
-            event,
-            start,
-            self.task,
-            self.device,
-            last_only=self.persistence,
+
+def _shortened(
+    task: Task, network: Classic, name: str, event: Event, reference_time: object | None
+) -> Task:
+    """The task with as many frames as the nowcast looks at and as there are."""
+    most = min(task.history, network.most)
+    there = sampling.unbroken(event, task, reference_time, most=most)
+    if there < network.least:
+        noun = "frame" if there == 1 else "frames"
+        raise CatalogError(
+            f"event {event.id!r} has {there} {noun} without a gap up to the reference "
+            f"time, {name!r} needs {network.least}; choose a later reference_time, "
+            "longer data, or 'persistence', which needs one"
         )
+    return replace(task, history=there)

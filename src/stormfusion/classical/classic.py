@@ -1,0 +1,103 @@
+"""What nowcasts without training share: frames in, physical values out."""
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, ClassVar
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from stormfusion.classical.motion import Frames
+from stormfusion.data.scaling import scaling_for
+from stormfusion.data.task import Task
+from stormfusion.types import Future, Past
+
+if TYPE_CHECKING:
+    from stormfusion.classical.scenarios import Scenarios
+
+WET = {"rain_rate": 0.1, "reflectivity": 7.0, "vil": 0.14, "rain": 0.01, "mesh": 1.0}
+"""Least amount that counts as rain, in each variable's units."""
+
+
+class Classic(nn.Module, ABC):
+    """
+    A nowcast without training, of one task.
+
+    Parameters
+    ----------
+    task
+        Target, leads, interval and spacing.
+    """
+
+    least: ClassVar[int] = 1
+    """Frames without which it cannot forecast."""
+    most: ClassVar[int] = 1
+    """Frames that it looks at."""
+    samples: ClassVar[bool] = False
+    """Whether it has an ensemble of its own."""
+
+    def __init__(self, task: Task) -> None:
+        super().__init__()
+        self.task = task
+        self.scaling = scaling_for(task.target)
+        # decibels do not add: between two pixels lies the mean of their rain rates
+        twin = "rain_rate" if task.target == "reflectivity" else task.target
+        self.additive = scaling_for(twin)
+
+    @abstractmethod
+    def nowcast(self, past: Past) -> Future:
+        """
+        The forecast in the target's units, NaN where it is not known.
+
+        Parameters
+        ----------
+        past
+            Network numbers; the target first.
+        """
+
+    def scenarios(self, past: Past) -> "Scenarios | None":
+        """Its own ensemble, where it has one."""
+        return None
+
+    def forward(self, past: Past) -> Future:
+        """The forecast in network numbers, NaN where it is not known."""
+        return self.scaling.normalize(self.nowcast(past))
+
+    def frames(self, past: Past) -> Frames:
+        """The frames that it looks at, NaN where missing."""
+        value, known = past[:, -self.most :, 0], past[:, -self.most :, 1]
+        return torch.where(known > 0, value, torch.nan)
+
+    def amounts(self, frames: Frames) -> Float[Tensor, "batch y x"]:
+        """
+        The last frame as what adds up, 0 where nothing falls.
+
+        Of reflectivity that is the rain rate of the same network number.
+        """
+        return self.additive.denormalize(frames[:, -1])
+
+    def physical(self, amounts: Tensor) -> Tensor:
+        """Amounts in the target's units."""
+        if self.additive is self.scaling:
+            return amounts
+        return self.scaling.denormalize(self.additive.normalize(amounts))
+
+    def wet(self) -> float:
+        """Network number from which on a pixel is rain."""
+        amount = torch.tensor(WET.get(self.task.target, 0.0))
+        return float(self.scaling.normalize(amount))
+
+
+class Untrained(ABC):
+    """
+    A description of a nowcast without training; it builds one for a task.
+
+    Those of the library are `Persistence`, `Extrapolation` and `Steps`.
+    """
+
+    name: ClassVar[str]
+    module: ClassVar[type[Classic]]
+
+    @abstractmethod
+    def build(self, task: Task) -> Classic:
+        """The nowcast of a task."""

@@ -1,0 +1,264 @@
+"""Motion of the last frames, by optical flow that missing data does not mislead."""
+
+import math
+from collections.abc import Iterator
+from typing import Literal, TypeAlias
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from stormfusion.classical.warping import resized, rows_and_columns, warped
+
+Frames: TypeAlias = Float[Tensor, "batch time y x"]
+"""Network numbers of one variable, NaN where missing."""
+
+Velocity: TypeAlias = Float[Tensor, "batch 2 y x"]
+"""Displacement from frame to frame [pixels]: down the rows, then along them."""
+
+SCALES = (32, 16, 8, 4, 2)
+"""Sizes to which frames are coarsened, one after the other [pixels]."""
+CELL = 8
+"""Size of the cells on which the motion is held [pixels]."""
+WINDOWS = (64.0, 32.0, 16.0, 8.0)
+"""Standard deviations of the neighbourhoods that move together [pixels]."""
+WAVES = 6
+"""Cosine waves along each axis that the spectral method knows."""
+PRIOR = 1e-4
+"""How strongly a small neighbourhood holds to the motion of the larger one."""
+ENOUGH = 25
+"""Pixels of rain in both of two frames without which no motion is told."""
+RAIN = 0.1
+"""Network number from which on a pixel counts as rain."""
+
+Method: TypeAlias = Literal["lucas-kanade", "spectral"]
+
+
+@torch.no_grad()
+def motion(frames: Frames, *, method: Method = "lucas-kanade") -> Velocity:
+    r"""
+    Motion of the last frames [pixels per frame].
+
+    Sought is the $v$ for which $I_t(x) = I_{t-1}(x - v)$, from coarse frames to fine
+    ones. At each scale the earlier frame of a pair is carried along by the motion known
+    so far, and what is left is found from gradients: with
+    $A = \sum_w w\, \nabla I\, \nabla I^T$ and $b = -\sum_w w\, \nabla I\, \partial_t I$
+    over all pairs, the `"lucas-kanade"` method solves
+
+    $$(A_s + \lambda)\, v_s = b_s + \lambda v_{s-1}$$
+
+    for neighbourhoods $s$ that shrink from 64 to 8 pixels: each keeps to the motion of
+    the larger one where it holds too little rain to tell. So dry areas move with the
+    rain around them. The `"spectral"` method finds the motion as a sum of cosine waves,
+    the long ones first. Pixels count by the square of their amount (times that of the
+    gradient), pairs with a missing pixel or one from beyond the edge not at all.
+
+    Parameters
+    ----------
+    frames
+        Two or more; those before the last three are not looked at.
+    method
+        `"lucas-kanade"`, or `"spectral"`, which is smoother and less exact.
+
+    Returns
+    -------
+    Tensor
+        Never NaN. Zero everywhere where fewer than 25 pixels rain in both of two
+        frames; see `moving`.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than two frames, or the method is not known.
+
+    References
+    ----------
+    Lucas, B. D., and T. Kanade, 1981: An iterative image registration technique with an
+    application to stereo vision. *Proc. IJCAI*, 674-679.
+
+    Ruzanski, E., V. Chandrasekar, and Y. Wang, 2011: The CASA nowcasting system.
+    *J. Atmos. Oceanic Technol.*, **28**, 640-655,
+    <https://doi.org/10.1175/2011JTECHA1496.1>.
+
+    Examples
+    --------
+    >>> rain = torch.rand(96, 96, generator=torch.manual_seed(0))
+    >>> rain = F.avg_pool2d(rain[None, None], 9, 1, 4)[0, 0]
+    >>> frames = torch.stack([rain.roll(2 * step, dims=1) for step in range(3)])
+    >>> motion(frames[None])[0, :, 48, 48].round().abs().tolist()
+    [0.0, 2.0]
+    """
+    if method not in ("lucas-kanade", "spectral"):
+        raise ValueError(
+            f"method is {method!r}, wanted 'lucas-kanade' or 'spectral'; leave it out "
+            "for the first"
+        )
+    if frames.shape[1] < 2:
+        raise ValueError(
+            f"got {frames.shape[1]} frame, wanted two or more to see motion; use more "
+            "history"
+        )
+    height, width = frames.shape[-2:]
+    # half precision would round a displacement of some pixels by a tenth of one
+    with torch.autocast(frames.device.type, enabled=False):
+        frames = frames[:, -3:].float()
+        cells = _smallest(torch.zeros_like(frames[:, :2, :1, :1]), height, width)
+        for amount, known, scale in _pyramid(frames):
+            products = _products(amount, known, cells, scale)
+            cells = _solved(products, scale, method)
+        found = resized(cells, _whole(height), _whole(width))[..., :height, :width]
+        found = torch.where(found.isfinite(), found, 0.0)
+        told: Velocity = found * moving(frames)[:, None, None, None]
+    return told
+
+
+def moving(frames: Frames) -> Bool[Tensor, " batch"]:
+    """
+    Whether there is rain enough to tell motion: 25 pixels in both of two frames.
+
+    Examples
+    --------
+    >>> moving(torch.zeros(1, 3, 32, 32)).tolist()
+    [False]
+    """
+    wet = frames[:, -3:] >= RAIN  # NaN is not
+    return (wet.flatten(2).sum(2) >= ENOUGH).sum(1) >= 2
+
+
+def _whole(size: int) -> int:
+    """The next multiple of the coarsest scale."""
+    return -(-size // SCALES[0]) * SCALES[0]
+
+
+def _smallest(like: Tensor, height: int, width: int) -> Tensor:
+    return like.expand(-1, 2, _whole(height) // CELL, _whole(width) // CELL)
+
+
+def _pyramid(frames: Frames) -> Iterator[tuple[Frames, Frames, int]]:
+    """Frames coarsened and blurred, where they are known, and the scale."""
+    height, width = frames.shape[-2:]
+    pad = (0, _whole(width) - width, 0, _whole(height) - height)
+    known = F.pad(frames.isfinite().float(), pad)
+    value = F.pad(frames.nan_to_num(0.0, 0.0, 0.0), pad)
+    levels: list[tuple[Tensor, Tensor, int]] = []
+    for scale in reversed(SCALES):
+        step = scale if not levels else 2
+        known, value = F.avg_pool2d(known, step), F.avg_pool2d(value, step)
+        levels.append((value, known, scale))
+    for value, known, scale in reversed(levels):
+        whole = (known > 0.99).float()
+        mean = value / known.clamp(min=1e-3) * whole
+        yield _blurred(mean) / _blurred(whole).clamp(min=1e-3), whole, scale
+
+
+def _products(amount: Frames, known: Frames, cells: Velocity, scale: int) -> Tensor:
+    """A and b of the normal equations, per cell: yy, yx, xx, y, x."""
+    height, width = amount.shape[-2:]
+    velocity = resized(cells, height, width) / scale
+    row, column = rows_and_columns(height, width, amount.device)
+    from_y, from_x = row - velocity[:, 0], column - velocity[:, 1]
+    inside = (from_y >= 0) & (from_y <= height - 1)
+    inside &= (from_x >= 0) & (from_x <= width - 1)
+    total: Tensor | None = None
+    for later in range(1, amount.shape[1]):
+        earlier = torch.stack((amount[:, later - 1], known[:, later - 1]), 1)
+        moved = warped(earlier, from_y, from_x)
+        before, now = moved[:, 0], amount[:, later]
+        both = inside & (moved[:, 1] > 0.9) & (known[:, later] > 0)
+        middle = (before + now) / 2
+        weight = torch.where(both, middle.square(), 0.0)
+        gy, gx = _gradients(middle)
+        # the equation for the whole motion, not for what it is to be changed by
+        change = gy * velocity[:, 0] + gx * velocity[:, 1] - (now - before)
+        wy, wx = weight * gy, weight * gx
+        part = torch.stack((wy * gy, wy * gx, wx * gx, wy * change, wx * change), 1)
+        total = part if total is None else total + part
+    assert total is not None
+    # from coarse pixels to those of the frames
+    units = torch.tensor([scale**-2.0] * 3 + [1.0 / scale] * 2, device=amount.device)
+    total = total * units[:, None, None]
+    if scale < CELL:
+        return F.avg_pool2d(total, CELL // scale)
+    return F.interpolate(total, scale_factor=float(scale // CELL), mode="nearest")
+
+
+def _solved(products: Tensor, scale: int, method: str) -> Velocity:
+    """The motion of each cell."""
+    rows, columns = products.shape[-2:]
+    prior = PRIOR / scale**2
+    whole = products.mean((-2, -1), keepdim=True)
+    found = _solve(whole, 1e-12, torch.zeros_like(whole[:, :2]))
+    found = found.expand(-1, -1, rows, columns)
+    if method == "spectral":
+        return found + _waves(products, found, prior)
+    for window in WINDOWS:
+        if window < scale:
+            break
+        spread = window / CELL
+        near = (_weights(size, spread, products.device) for size in (rows, columns))
+        down, along = near
+        found = _solve(down @ products @ along, prior, found)
+    return found
+
+
+def _solve(products: Tensor, prior: float, expected: Velocity) -> Velocity:
+    """Two equations in two unknowns, drawn towards what is expected."""
+    yy, yx, xx, y, x = products.unbind(1)
+    yy, xx = yy + prior, xx + prior
+    y, x = y + prior * expected[:, 0], x + prior * expected[:, 1]
+    # double, for of a straight edge the difference is next to nothing
+    size = (yy * xx - yx * yx).clamp(min=1e-30)
+    return torch.stack(((y * xx - x * yx) / size, (x * yy - y * yx) / size), 1)
+
+
+def _waves(products: Tensor, mean: Velocity, prior: float) -> Velocity:
+    """What cosine waves add to the mean motion, by least squares."""
+    rows, columns = products.shape[-2:]
+    down, along = (
+        torch.cos(
+            math.pi
+            * torch.arange(WAVES, device=products.device)[:, None]
+            * (torch.arange(size, device=products.device) + 0.5)
+            / size
+        )
+        for size in (rows, columns)
+    )
+    basis = torch.einsum("ay,bx->abyx", down, along).reshape(WAVES**2, -1)
+    yy, yx, xx, y, x = products.flatten(2).unbind(1)
+    y = y - yy * mean[:, 0].flatten(1) - yx * mean[:, 1].flatten(1)
+    x = x - yx * mean[:, 0].flatten(1) - xx * mean[:, 1].flatten(1)
+    parts = [torch.einsum("ip,bp,jp->bij", basis, a, basis) for a in (yy, yx, xx)]
+    top, bottom = torch.cat(parts[:2], 2), torch.cat(parts[1:], 2)
+    right = torch.cat([torch.einsum("ip,bp->bi", basis, b) for b in (y, x)], 1)
+    # short waves are held to zero the more
+    number = torch.arange(WAVES, device=products.device, dtype=torch.float32)
+    stiff = (number[:, None] ** 2 + number**2).flatten() + 0.1
+    stiff = (prior * rows * columns / WAVES**2) * torch.cat((stiff, stiff))
+    matrix = torch.cat((top, bottom), 1) + torch.diag(stiff)
+    found = torch.linalg.solve(matrix, right).reshape(-1, 2, WAVES**2)
+    waves: Tensor = (found @ basis).reshape(-1, 2, rows, columns)
+    return waves
+
+
+def _gradients(values: Tensor) -> tuple[Tensor, Tensor]:
+    """Central differences, zero at the edges."""
+    down = F.pad((values[..., 2:, :] - values[..., :-2, :]) / 2, (0, 0, 1, 1))
+    along = F.pad((values[..., 2:] - values[..., :-2]) / 2, (1, 1))
+    return down, along
+
+
+def _blurred(values: Frames) -> Frames:
+    """Weights of 1, 2, 1 along both axes; beyond the edge as at it."""
+    rows = F.pad(values, (0, 0, 1, 1), mode="replicate")
+    values = rows[..., :-2, :] + 2 * values + rows[..., 2:, :]
+    columns = F.pad(values, (1, 1, 0, 0), mode="replicate")
+    return (columns[..., :-2] + 2 * values + columns[..., 2:]) / 16
+
+
+def _weights(size: int, spread: float, device: torch.device) -> Tensor:
+    """Matrix that sums neighbours along an axis by a Gaussian."""
+    at = torch.arange(size, device=device, dtype=torch.float32)
+    near = torch.exp(-((at[:, None] - at) ** 2) / (2 * spread**2))
+    near = torch.where(near > 1e-9, near, 0.0)  # the least numbers are slow
+    return near / (math.sqrt(2 * math.pi) * spread)

@@ -1,0 +1,198 @@
+"""Futures of the last frames: small scales are forgotten, and made anew."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from stormfusion.classical.autoregression import AR2
+from stormfusion.classical.cascade import Cascade, products
+from stormfusion.classical.matching import Matching, reach
+from stormfusion.classical.motion import Frames, Velocity
+from stormfusion.classical.noise import Noise
+from stormfusion.classical.perturbations import MotionErrors
+from stormfusion.classical.trajectories import Carrier, displacements
+
+RIM = 10.0
+"""Pixels over which the chance of rain falls off around rain."""
+GROWTH = 0.5
+"""Speed at which rain may reach out, besides [km/min]."""
+GAP = 0.1
+"""How far the dry lies below the least rain, in network numbers."""
+
+
+@dataclass(frozen=True, eq=False)
+class Scenarios:
+    r"""
+    Possible futures of the last frames, one after the other.
+
+    Frames are brought to the place of the last one by the motion and split into levels
+    of scale. Each level, of zero mean and unit variance, goes on by an AR(2) model with
+    the correlations that it had between the frames (`AR2`), and with noise of the
+    field's own texture (`Noise`): small scales are forgotten in minutes, large ones in
+    hours. The sum of the levels rains within reach of rain alone (`reach`, growing from
+    lead to lead around the member's own rain), gets the amounts of the last observed
+    frame (`Matching`), and is carried along by a motion with an error of the member's
+    own (`MotionErrors`).
+
+    Parameters
+    ----------
+    frames
+        The last three: `(1, 3, y, x)` network numbers, NaN where missing.
+    amounts
+        The last of them as what adds up, such as rain rate, 0 where nothing falls;
+        in the unit of the members.
+    velocity
+        Of the frames [pixels per frame].
+    least
+        Network number from which on a pixel is wet.
+    leads
+        Number of frames ahead.
+    interval
+        Between frames [s].
+    spacing
+        Of the grid [m].
+    levels
+        Of the cascade.
+    errors
+        Of the motion; none for the same motion in all members.
+    """
+
+    frames: Frames
+    amounts: Float[Tensor, "y x"]
+    velocity: Velocity
+    least: float
+    leads: int
+    interval: float
+    spacing: float
+    levels: int = 6
+    errors: MotionErrors | None = field(default_factory=MotionErrors)
+
+    def mean(self) -> Float[Tensor, "lead y x"]:
+        """
+        S-PROG: what of the last frame is still known at each lead, without noise.
+
+        It is smooth where small scales are forgotten, and matched to the amounts of the
+        last frame. NaN where it would come from beyond the edge.
+        """
+        path = displacements(self.velocity, self.leads)[0]
+        found = torch.empty((self.leads, *self.amounts.shape), device=path.device)
+        near = self._reach(self.amounts > 0)
+        for lead, smooth in enumerate(self._kept):
+            matched = self._matching(smooth.clamp(min=0) * near)
+            near = self._reach(matched > 0)
+            found[lead] = self._carried(matched, path[lead])
+        return found
+
+    def members(
+        self, numbers: range, *, seed: int
+    ) -> Iterator[Float[Tensor, "lead y x"]]:
+        """Members one after the other; one is the same however many there are."""
+        for number in numbers:
+            yield self.member(number, seed=seed)
+
+    def member(self, number: int, *, seed: int) -> Float[Tensor, "lead y x"]:
+        """One member; NaN where it would come from beyond the edge."""
+        device = self.amounts.device
+        mixed = np.random.SeedSequence((seed, number)).generate_state(1, np.uint64)[0]
+        generator = torch.Generator(device).manual_seed(int(mixed >> np.uint64(1)))
+        path = self._path(generator)
+        found = self._noise.draw(generator)
+        found += self._kept
+        near = self._reach(self.amounts > 0)
+        for lead in range(self.leads):
+            here = found[lead].clamp_(min=0).mul_(near)
+            matched = self._matching(here)
+            near = self._reach(matched > 0)
+            found[lead] = self._carried(matched, path[lead])
+        return found
+
+    @cached_property
+    def _still(self) -> Float[Tensor, "time y x"]:
+        """Frames brought to the place of the last, above the dry, zero where dry."""
+        frames = self.frames[0, -3:]
+        back = displacements(self.velocity, 2)[0]
+        moved = [
+            Carrier(frames[number][None]).to(back[1 - number][None])[0]
+            for number in (0, 1)
+        ]
+        still = torch.stack((*moved, frames[2]))
+        dry = self.least - GAP
+        return torch.where(still >= self.least, still - dry, 0.0)
+
+    @cached_property
+    def _cascade(self) -> Cascade:
+        height, width = self.amounts.shape
+        return Cascade.of(height, width, levels=self.levels, device=self.amounts.device)
+
+    @cached_property
+    def _waves(self) -> Tensor:
+        return self._cascade.transform(self._still)
+
+    @cached_property
+    def _power(self) -> Float[Tensor, "time level"]:
+        return products(self._cascade, self._waves, self._waves)
+
+    @cached_property
+    def _model(self) -> AR2:
+        waves, power = self._waves, self._power
+        before, now = waves[:-1], waves[1:]
+        both = products(self._cascade, before, now).sum(0)
+        size = (power[:-1] * power[1:]).sqrt().sum(0)
+        lag_1 = both / size
+        both = products(self._cascade, waves[0], waves[2])
+        lag_2 = both / (power[0] * power[2]).sqrt()
+        return AR2.fitted(lag_1, lag_2)
+
+    @cached_property
+    def _kept(self) -> Float[Tensor, "lead y x"]:
+        """The mean of all futures, before it is carried along."""
+        cascade, waves, power = self._cascade, self._waves, self._power
+        ratio = torch.where(power[1] > 0, (power[2] / power[1]).sqrt(), 0.0)
+        filters, kept = cascade.filters, self._model.kept(self.leads)
+        found = torch.empty((self.leads, *self.amounts.shape), device=waves.device)
+        for lead, (now, before) in enumerate(kept):
+            one = torch.einsum("k,kyw->yw", now, filters)
+            other = torch.einsum("k,kyw->yw", before * ratio, filters)
+            wave = one * waves[2] + other * waves[1]
+            wave[0, 0] = waves[2, 0, 0]
+            found[lead] = cascade.back(wave)
+        return found
+
+    @cached_property
+    def _noise(self) -> Noise:
+        size = math.prod(self._cascade.shape)
+        deviation = self._power[2].sqrt() / size
+        return Noise(self._cascade, self._still[2], deviation, self._model, self.leads)
+
+    @cached_property
+    def _matching(self) -> Matching:
+        wet = self.frames[0, -1] >= self.least
+        return Matching(torch.where(wet, self.amounts, 0.0))
+
+    def _path(self, generator: torch.Generator) -> Tensor:
+        if self.errors is None:
+            return displacements(self.velocity, self.leads)[0]
+        faster = self.errors.draw(
+            generator, leads=self.leads, interval=self.interval, spacing=self.spacing
+        )
+        return displacements(self.velocity, self.leads, faster=faster[None])[0]
+
+    def _reach(self, wet: Tensor) -> Tensor:
+        grown = GROWTH * self.interval / 60 / (self.spacing / 1000)
+        return reach(wet, RIM + grown) * self._known
+
+    @cached_property
+    def _known(self) -> Tensor:
+        return self.frames[0, -1].isfinite().float()
+
+    def _carried(self, amounts: Tensor, displacement: Tensor) -> Tensor:
+        holes = self.frames[0, -1].isnan()
+        return Carrier(amounts.masked_fill(holes, torch.nan)[None]).to(
+            displacement[None]
+        )[0]

@@ -1,0 +1,64 @@
+"""Values between the pixels of a map."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def warped(values: Tensor, y: Tensor, x: Tensor, mode: str = "bilinear") -> Tensor:
+    """
+    Values at places of a map; beyond the edge, those of the edge.
+
+    Parameters
+    ----------
+    values
+        `(batch, channel, y, x)`.
+    y, x
+        Places `(batch, rows, columns)`, counted in pixels from the first.
+    mode
+        `"bilinear"`, `"nearest"` or `"bicubic"`.
+
+    Examples
+    --------
+    >>> values = torch.tensor([[0.0, 1.0], [2.0, 3.0]])[None, None]
+    >>> warped(values, torch.full((1, 1, 1), 0.5), torch.full((1, 1, 1), 0.5)).item()
+    1.5
+    """
+    height, width = values.shape[-2:]
+    # a map one pixel wide has no scale; any number does for it
+    place = torch.stack(
+        (x * (2 / max(width - 1, 1)) - 1, y * (2 / max(height - 1, 1)) - 1), -1
+    )
+    batch = max(place.shape[0], values.shape[0])
+    place = place.expand(batch, -1, -1, -1)
+    values = values.expand(batch, -1, -1, -1)
+    return F.grid_sample(
+        values, place, mode=mode, padding_mode="border", align_corners=True
+    )
+
+
+def resized(values: Tensor, height: int, width: int) -> Tensor:
+    """
+    A map of cells brought to a finer grid, linear between the centres of the cells.
+
+    Examples
+    --------
+    >>> resized(torch.tensor([[[[0.0, 4.0]]]]), 1, 4)[0, 0, 0].tolist()
+    [0.0, 1.0, 3.0, 4.0]
+    """
+    return F.interpolate(values, size=(height, width), mode="bilinear")
+
+
+def rows_and_columns(
+    height: int, width: int, device: torch.device
+) -> tuple[Tensor, Tensor]:
+    """
+    Row numbers as a column, and column numbers as a row.
+
+    Examples
+    --------
+    >>> [tuple(part.shape) for part in rows_and_columns(2, 3, torch.device("cpu"))]
+    [(2, 1), (3,)]
+    """
+    rows = torch.arange(height, device=device, dtype=torch.float32)[:, None]
+    return rows, torch.arange(width, device=device, dtype=torch.float32)
