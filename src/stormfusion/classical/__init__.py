@@ -4,8 +4,8 @@ from stormfusion.classical.autoregression import AR2
 from stormfusion.classical.cascade import Cascade
 from stormfusion.classical.classic import Classic, Untrained
 from stormfusion.classical.extrapolation import Extrapolation
+from stormfusion.classical.flow import motion, moving
 from stormfusion.classical.matching import Matching
-from stormfusion.classical.motion import motion, moving
 from stormfusion.classical.noise import Noise
 from stormfusion.classical.persistence import Persistence
 from stormfusion.classical.perturbations import MotionErrors

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from stormfusion.classical.motion import Frames
+from stormfusion.classical.flow import Frames
 from stormfusion.data.scaling import scaling_for
 from stormfusion.data.task import Task
 from stormfusion.types import Future, Past

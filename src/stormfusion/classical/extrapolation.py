@@ -6,7 +6,7 @@ from typing import ClassVar, get_args
 import torch
 
 from stormfusion.classical.classic import Classic, Untrained
-from stormfusion.classical.motion import Method, motion
+from stormfusion.classical.flow import Method, motion
 from stormfusion.classical.trajectories import Mode, extrapolated
 from stormfusion.data.task import Task
 from stormfusion.types import Future, Past

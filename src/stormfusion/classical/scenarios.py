@@ -12,18 +12,21 @@ from torch import Tensor
 
 from stormfusion.classical.autoregression import AR2
 from stormfusion.classical.cascade import Cascade, products
+from stormfusion.classical.flow import Frames, Velocity
 from stormfusion.classical.matching import Matching, reach
-from stormfusion.classical.motion import Frames, Velocity
 from stormfusion.classical.noise import Noise
 from stormfusion.classical.perturbations import MotionErrors
-from stormfusion.classical.trajectories import Carrier, displacements
+from stormfusion.classical.trajectories import Carrier, carried, displacements
 
-RIM = 10.0
+RIM = 20.0
 """Pixels over which the chance of rain falls off around rain."""
-GROWTH = 0.5
+GROWTH = 1.0
 """Speed at which rain may reach out, besides [km/min]."""
-GAP = 0.1
+GAP = 0.2
 """How far the dry lies below the least rain, in network numbers."""
+HASTE = 1.5
+"""Power of the correlations that goes into the model: over an hour scales are forgotten
+faster than two steps tell."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,12 +36,13 @@ class Scenarios:
 
     Frames are brought to the place of the last one by the motion and split into levels
     of scale. Each level, of zero mean and unit variance, goes on by an AR(2) model with
-    the correlations that it had between the frames (`AR2`), and with noise of the
-    field's own texture (`Noise`): small scales are forgotten in minutes, large ones in
-    hours. The sum of the levels rains within reach of rain alone (`reach`, growing from
-    lead to lead around the member's own rain), gets the amounts of the last observed
-    frame (`Matching`), and is carried along by a motion with an error of the member's
-    own (`MotionErrors`).
+    the correlations that it had between the frames (`AR2`), to the power 1.5, since
+    over an hour levels are forgotten faster than that. Noise of the field's own texture
+    (`Noise`) takes the place of what is forgotten: of small scales in minutes, of large
+    ones in hours. The sum of the levels rains within reach of rain alone (`reach`,
+    growing from lead to lead around the member's own rain), gets the amounts of the
+    last observed frame (`Matching`), and is carried along by a motion with an error of
+    the member's own (`MotionErrors`).
 
     Parameters
     ----------
@@ -84,10 +88,9 @@ class Scenarios:
         found = torch.empty((self.leads, *self.amounts.shape), device=path.device)
         near = self._reach(self.amounts > 0)
         for lead, smooth in enumerate(self._kept):
-            matched = self._matching(smooth.clamp(min=0) * near)
-            near = self._reach(matched > 0)
-            found[lead] = self._carried(matched, path[lead])
-        return found
+            found[lead] = self._matching(smooth.clamp(min=0) * near)
+            near = self._reach(found[lead] > 0)
+        return self._carrier(found, path)
 
     def members(
         self, numbers: range, *, seed: int
@@ -107,21 +110,16 @@ class Scenarios:
         near = self._reach(self.amounts > 0)
         for lead in range(self.leads):
             here = found[lead].clamp_(min=0).mul_(near)
-            matched = self._matching(here)
-            near = self._reach(matched > 0)
-            found[lead] = self._carried(matched, path[lead])
-        return found
+            found[lead] = self._matching(here)
+            near = self._reach(found[lead] > 0)
+        return self._carrier(found, path)
 
     @cached_property
     def _still(self) -> Float[Tensor, "time y x"]:
         """Frames brought to the place of the last, above the dry, zero where dry."""
         frames = self.frames[0, -3:]
         back = displacements(self.velocity, 2)[0]
-        moved = [
-            Carrier(frames[number][None]).to(back[1 - number][None])[0]
-            for number in (0, 1)
-        ]
-        still = torch.stack((*moved, frames[2]))
+        still = torch.cat((carried(frames[:2], back.flip(0)), frames[2:]))
         dry = self.least - GAP
         return torch.where(still >= self.least, still - dry, 0.0)
 
@@ -147,7 +145,7 @@ class Scenarios:
         lag_1 = both / size
         both = products(self._cascade, waves[0], waves[2])
         lag_2 = both / (power[0] * power[2]).sqrt()
-        return AR2.fitted(lag_1, lag_2)
+        return AR2.fitted(lag_1.clamp(min=0) ** HASTE, lag_2.clamp(min=0) ** HASTE)
 
     @cached_property
     def _kept(self) -> Float[Tensor, "lead y x"]:
@@ -191,8 +189,6 @@ class Scenarios:
     def _known(self) -> Tensor:
         return self.frames[0, -1].isfinite().float()
 
-    def _carried(self, amounts: Tensor, displacement: Tensor) -> Tensor:
-        holes = self.frames[0, -1].isnan()
-        return Carrier(amounts.masked_fill(holes, torch.nan)[None]).to(
-            displacement[None]
-        )[0]
+    @cached_property
+    def _carrier(self) -> Carrier:
+        return Carrier(self.frames[:, -1].isnan())

@@ -7,7 +7,7 @@ import torch
 
 from stormfusion.classical.classic import WET, Classic, Untrained
 from stormfusion.classical.extrapolation import checked
-from stormfusion.classical.motion import Method, motion
+from stormfusion.classical.flow import Method, motion
 from stormfusion.classical.perturbations import MotionErrors
 from stormfusion.classical.scenarios import Scenarios
 from stormfusion.data.task import Task

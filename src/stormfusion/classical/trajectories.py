@@ -5,10 +5,10 @@ from typing import Literal, TypeAlias
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
-from stormfusion.classical.motion import Velocity
+from stormfusion.classical.flow import Velocity
 from stormfusion.classical.warping import warped
 
 Path: TypeAlias = Float[Tensor, "batch lead 2 rows columns"]
@@ -149,60 +149,55 @@ def carried(
     >>> moved[0, 2].round(decimals=3)
     tensor([nan, nan, 0., 1., 2.])
     """
-    return Carrier(fields).to(displacement, mode=mode)
+    missing = fields.isnan()
+    return Carrier(missing)(_filled(fields, missing), displacement, mode=mode)
 
 
 class Carrier:
     """
-    Fields made ready to be carried along, once for all leads.
+    Carries fields that are missing in the same places.
 
     Parameters
     ----------
-    fields
-        As in `carried`.
+    missing
+        Where; of one map for all fields, or of each.
     """
 
-    def __init__(self, fields: Float[Tensor, "batch y x"]) -> None:
-        missing = fields.isnan()
-        value = _filled(fields, missing) if bool(missing.any()) else fields
-        # a rim of what is next to it, so that a place on the edge has a neighbour
-        self.value = F.pad(value[:, None], (1, 1, 1, 1), mode="replicate")
-        holes = torch.zeros_like(fields).masked_fill_(missing, torch.nan)
-        self.holes = F.pad(holes[:, None], (1, 1, 1, 1), value=torch.nan)
+    def __init__(self, missing: Bool[Tensor, "batch y x"]) -> None:
+        self.known = (~missing[:, None]).float()
 
-    def to(
+    def __call__(
         self,
+        fields: Float[Tensor, "batch y x"],
         displacement: Float[Tensor, "batch 2 rows columns"],
         *,
         mode: Mode = "bilinear",
     ) -> Float[Tensor, "batch y x"]:
-        """Carry them; as `carried`."""
-        height, width = (size - 2 for size in self.value.shape[-2:])
-        place = _places(displacement, height, width)
-        sizes = (max(len(self.value), len(place)), -1, -1, -1)
-        place, value = place.expand(sizes), self.value.expand(sizes)
-        found = _sampled(value, place, mode)
+        """Fields carried along, which have numbers where they are missing, too."""
+        place = _places(displacement, *fields.shape[-2:])
+        sizes = (max(len(fields), len(place)), -1, -1, -1)
+        place, value = place.expand(sizes), fields[:, None].expand(sizes)
+        found = F.grid_sample(
+            value, place, mode=mode, padding_mode="border", align_corners=True
+        )
         if mode == "bicubic":
-            least, most = self.value.aminmax()
-            found = found.clamp(least, most)
-        return found.add_(_sampled(self.holes.expand(sizes), place, "nearest"))[:, 0]
-
-
-def _sampled(values: Tensor, place: Tensor, mode: str) -> Tensor:
-    return F.grid_sample(
-        values, place, mode=mode, padding_mode="border", align_corners=True
-    )
+            found = found.clamp(*value.aminmax())
+        # beyond the edge by more than half a pixel, the nearest is none
+        known = F.grid_sample(
+            self.known.expand(sizes), place, mode="nearest", align_corners=True
+        )
+        return found.masked_fill_(known == 0, torch.nan)[:, 0]
 
 
 def _places(displacement: Tensor, height: int, width: int) -> Tensor:
-    """Where each pixel comes from, as `grid_sample` counts it on a map with a rim."""
+    """Where each pixel comes from, as `grid_sample` counts it."""
     rows, columns = displacement.shape[-2:]
     device = displacement.device
     y, x = _nodes(height, device)[:, None], _nodes(width, device)
     # x before y, as they are in the last dimension
     node = torch.stack((x - displacement[:, 1], y - displacement[:, 0]), 2)
-    size = torch.tensor((width + 1.0, height + 1.0), device=device)[:, None]
-    node = (node + 1) * (2 / size) - 1
+    last = torch.tensor((width - 1.0, height - 1.0), device=device).clamp(min=1.0)
+    node = node * (2 / last[:, None]) - 1
     along = node @ _between(width, columns, device).T
     # the matrix of the columns first, which are then whole rows of pairs
     pairs = along.transpose(2, 3).flatten(2)
@@ -219,6 +214,8 @@ def _between(size: int, nodes: int, device: torch.device) -> Tensor:
 
 def _filled(fields: Tensor, missing: Tensor) -> Tensor:
     """Missing pixels as the mean of their known neighbours, or zero."""
+    if not bool(missing.any()):
+        return fields
     both = torch.stack((fields.nan_to_num(0.0), (~missing).float()), 1)
     both = F.pad(both, (1, 1, 1, 1))
     both = both[..., :-2, :] + both[..., 1:-1, :] + both[..., 2:, :]
@@ -254,10 +251,12 @@ def extrapolated(
     >>> extrapolated(field, torch.ones(1, 2, 5, 5), 2)[1, 2].round(decimals=3)
     tensor([nan, nan, 0., 1., 2.])
     """
-    path, carrier = displacements(velocity, leads)[0], Carrier(field[None])
+    path = displacements(velocity, leads)[0]
+    missing = field.isnan()[None]
+    carrier, filled = Carrier(missing), _filled(field[None], missing)
     found = torch.empty((leads, *field.shape), device=field.device)
     some = max(AT_ONCE // field.numel(), 1)
     for first in range(0, leads, some):
         last = first + some
-        found[first:last] = carrier.to(path[first:last], mode=mode)
+        found[first:last] = carrier(filled, path[first:last], mode=mode)
     return found

@@ -27,6 +27,8 @@ WAVES = 6
 """Cosine waves along each axis that the spectral method knows."""
 PRIOR = 1e-4
 """How strongly a small neighbourhood holds to the motion of the larger one."""
+DOUBT = 0.02
+"""The same, by how badly the frames match there."""
 ENOUGH = 25
 """Pixels of rain in both of two frames without which no motion is told."""
 RAIN = 0.1
@@ -49,8 +51,9 @@ def motion(frames: Frames, *, method: Method = "lucas-kanade") -> Velocity:
     $$(A_s + \lambda)\, v_s = b_s + \lambda v_{s-1}$$
 
     for neighbourhoods $s$ that shrink from 64 to 8 pixels: each keeps to the motion of
-    the larger one where it holds too little rain to tell. So dry areas move with the
-    rain around them. The `"spectral"` method finds the motion as a sum of cosine waves,
+    the larger one where it holds too little rain to tell, or rain that does not match:
+    $\lambda$ grows with the mean square of what is left of the difference. So dry areas
+    move with the rain around them. The `"spectral"` method finds a sum of cosine waves,
     the long ones first. Pixels count by the square of their amount (times that of the
     gradient), pairs with a missing pixel or one from beyond the edge not at all.
 
@@ -172,11 +175,15 @@ def _products(amount: Frames, known: Frames, cells: Velocity, scale: int) -> Ten
         # the equation for the whole motion, not for what it is to be changed by
         change = gy * velocity[:, 0] + gx * velocity[:, 1] - (now - before)
         wy, wx = weight * gy, weight * gx
-        part = torch.stack((wy * gy, wy * gx, wx * gx, wy * change, wx * change), 1)
+        left = weight * (now - before).square()
+        parts = (wy * gy, wy * gx, wx * gx, wy * change, wx * change, left)
+        part = torch.stack(parts, 1)
         total = part if total is None else total + part
     assert total is not None
     # from coarse pixels to those of the frames
-    units = torch.tensor([scale**-2.0] * 3 + [1.0 / scale] * 2, device=amount.device)
+    units = torch.tensor(
+        [scale**-2.0] * 3 + [1.0 / scale] * 2 + [1.0], device=amount.device
+    )
     total = total * units[:, None, None]
     if scale < CELL:
         return F.avg_pool2d(total, CELL // scale)
@@ -187,6 +194,7 @@ def _solved(products: Tensor, scale: int, method: str) -> Velocity:
     """The motion of each cell."""
     rows, columns = products.shape[-2:]
     prior = PRIOR / scale**2
+    products, left = products[:, :5], products[:, 5:]
     whole = products.mean((-2, -1), keepdim=True)
     found = _solve(whole, 1e-12, torch.zeros_like(whole[:, :2]))
     found = found.expand(-1, -1, rows, columns)
@@ -198,11 +206,12 @@ def _solved(products: Tensor, scale: int, method: str) -> Velocity:
         spread = window / CELL
         near = (_weights(size, spread, products.device) for size in (rows, columns))
         down, along = near
-        found = _solve(down @ products @ along, prior, found)
+        doubt = DOUBT * (down @ left @ along)[:, 0]
+        found = _solve(down @ products @ along, prior + doubt, found)
     return found
 
 
-def _solve(products: Tensor, prior: float, expected: Velocity) -> Velocity:
+def _solve(products: Tensor, prior: Tensor | float, expected: Velocity) -> Velocity:
     """Two equations in two unknowns, drawn towards what is expected."""
     yy, yx, xx, y, x = products.unbind(1)
     yy, xx = yy + prior, xx + prior
