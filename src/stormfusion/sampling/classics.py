@@ -66,7 +66,8 @@ class ClassicForecast:
         for number in tqdm(members, desc="members", delay=3, leave=False):
             # a context around the yield would hold in the caller's code, too
             with torch.inference_mode():
-                drawn = self._stored(scenarios.member(number, seed=mixed))
+                drawn = self.classic.physical(scenarios.member(number, seed=mixed))
+                drawn = self._stored(drawn)
             yield outward(drawn.cpu().numpy(), self.frames.grid)
 
     @cached_property
