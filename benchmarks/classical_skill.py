@@ -48,6 +48,8 @@ class Sequence:
     name: str
     variable: str
     count: int
+    horizon: float = 60.0
+    """How far ahead [min]."""
 
     @cached_property
     def minutes(self) -> float:
@@ -56,8 +58,8 @@ class Sequence:
 
     @property
     def leads(self) -> int:
-        """To 60 min."""
-        return int(60 / self.minutes)
+        """How many there are to the horizon."""
+        return int(self.horizon / self.minutes)
 
     @property
     def ahead(self) -> np.ndarray:
