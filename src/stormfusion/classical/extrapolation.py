@@ -6,7 +6,7 @@ from typing import ClassVar, get_args
 import torch
 
 from stormfusion.classical.classic import Classic, Untrained
-from stormfusion.classical.flow import Method, motion
+from stormfusion.classical.flow import Frames, Method, Velocity, motion
 from stormfusion.classical.trajectories import Mode, extrapolated
 from stormfusion.data.task import Task
 from stormfusion.types import Future, Past
@@ -34,7 +34,10 @@ class Carried(Classic):
     def nowcast(self, past: Past) -> Future:
         """The last frame at each lead; NaN where it comes from beyond the edge."""
         frames = self.frames(past)
-        velocity = motion(frames, method=self.spec.motion)
+        return self.along(frames, motion(frames, method=self.spec.motion))
+
+    def along(self, frames: Frames, velocity: Velocity) -> Future:
+        """The last of some frames, carried along by a motion that is known."""
         leads, mode = self.task.leads, self.spec.interpolation
         fields = zip(self.amounts(frames), velocity, strict=True)
         made = [extrapolated(f, v[None], leads, mode=mode) for f, v in fields]

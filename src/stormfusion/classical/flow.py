@@ -251,9 +251,10 @@ def _waves(products: Tensor, mean: Velocity, prior: float) -> Velocity:
 
 
 def _gradients(values: Tensor) -> tuple[Tensor, Tensor]:
-    """Central differences, zero at the edges."""
-    down = F.pad((values[..., 2:, :] - values[..., :-2, :]) / 2, (0, 0, 1, 1))
-    along = F.pad((values[..., 2:] - values[..., :-2]) / 2, (1, 1))
+    """Central differences, zero at the edges, as on a map one pixel wide."""
+    down, along = torch.zeros_like(values), torch.zeros_like(values)
+    down[..., 1:-1, :] = (values[..., 2:, :] - values[..., :-2, :]) / 2
+    along[..., 1:-1] = (values[..., 2:] - values[..., :-2]) / 2
     return down, along
 
 

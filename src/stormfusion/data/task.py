@@ -13,6 +13,8 @@ from stormfusion.errors import CatalogError, GridMismatchError
 
 RADAR = ("vil", "reflectivity", "rain_rate", "rain", "mesh")
 TOLERANCE = 0.15
+DERIVED = ("extrapolation", "motion")
+"""Inputs that are no variables: what the target's own past tells of where it goes."""
 
 
 @dataclass(frozen=True)
@@ -41,11 +43,15 @@ class Task:
     degrees
         Distance between rows and between columns [degrees], where the target's grid is
         one of latitudes and longitudes.
+    derived
+        What the model sees besides, computed from the target's past in its inputs:
+        `"extrapolation"`, `"motion"` or both.
 
     Raises
     ------
     ValueError
-        If a number is out of range, or a variable is unknown or named twice.
+        If a number is out of range, or a variable is unknown or named twice; if
+        something is derived of a target that is no input, or of one frame.
 
     Examples
     --------
@@ -61,6 +67,7 @@ class Task:
     spacing: tuple[float, float]
     first_lead: int = 1
     degrees: tuple[float, float] | None = None
+    derived: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         least = {"history": 1, "leads": 1, "interval": 1, "first_lead": 0}
@@ -86,6 +93,9 @@ class Task:
         rest = tuple(v for v in self.inputs if v != self.target)
         known = self.target in self.inputs
         object.__setattr__(self, "inputs", (self.target, *rest) if known else rest)
+        check_derived(self.derived, self.inputs, self.target, history=self.history)
+        derived = tuple(name for name in DERIVED if name in self.derived)
+        object.__setattr__(self, "derived", derived)
         object.__setattr__(self, "spacing", tuple(float(s) for s in self.spacing))
         if self.degrees is not None:
             object.__setattr__(self, "degrees", tuple(float(s) for s in self.degrees))
@@ -96,8 +106,13 @@ class Task:
         return self.target in self.inputs
 
     @property
+    def seen(self) -> tuple[str, ...]:
+        """All inputs, as `inputs=` of a nowcaster names them."""
+        return (*self.inputs, *self.derived)
+
+    @property
     def channels(self) -> int:
-        """Input channels of the network: a value and a validity for each variable."""
+        """Channels of the observed frames: a value and a validity for each variable."""
         return 2 * len(self.inputs)
 
     @property
@@ -149,7 +164,8 @@ class Task:
         events
             Those to learn from; the interval and spacing of the target are theirs.
         inputs
-            Variables that the model sees; the target by default.
+            Variables that the model sees, and what is derived from the target; the
+            target by default.
         target
             Variable to forecast; by default the radar variable that the events hold.
         history, leads
@@ -179,8 +195,9 @@ class Task:
                 )
         if isinstance(inputs, str):
             inputs = (inputs,)
-        inputs = (target,) if inputs is None else tuple(inputs)
-        for variable in (target, *inputs):
+        variables, derived = separated(() if inputs is None else inputs)
+        variables = variables or (target,)
+        for variable in (target, *variables):
             if variable not in held:
                 raise CatalogError(lacks("the catalog", held, variable))
         frames = [e.frames[target] for e in events if target in e.frames]
@@ -198,13 +215,14 @@ class Task:
             )
         grid = frames[len(frames) // 2].grid
         task = cls(
-            inputs,
+            variables,
             target,
             history,
             leads,
             intervals[0],
             grid.spacing,
             degrees=grid.steps if grid.degrees else None,
+            derived=derived,
         )
         for event in events:
             if target in event.frames:
@@ -271,6 +289,67 @@ class Task:
                 f"event {event.id!r} has frames {interval(frames.time)} s apart, the "
                 f"model was made for {self.interval} s; select frames at that interval"
             )
+
+
+def separated(inputs: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """
+    The variables among inputs, and what is derived from the target.
+
+    Examples
+    --------
+    >>> separated(("vil", "motion", "ir107"))
+    (('vil', 'ir107'), ('motion',))
+    """
+    variables = tuple(name for name in inputs if name not in DERIVED)
+    return variables, tuple(name for name in inputs if name in DERIVED)
+
+
+def check_derived(
+    derived: Sequence[str],
+    variables: Sequence[str],
+    target: str | None,
+    *,
+    history: int,
+) -> None:
+    """
+    Make sure that what is derived from the target's past can be.
+
+    Parameters
+    ----------
+    derived, variables
+        The two kinds of inputs; without variables the target is one.
+    target
+        Variable to forecast, if it is known.
+    history
+        Number of observed frames.
+
+    Raises
+    ------
+    ValueError
+        If something else is to be derived, or twice; if the target is not among the
+        variables, or the frames are fewer than two.
+
+    Examples
+    --------
+    >>> check_derived(("motion",), ("vil",), "vil", history=1)
+    Traceback (most recent call last):
+    ValueError: history is 1, 'motion' is derived from 2 frames or more; give as many...
+    """
+    if any(name not in DERIVED for name in derived) or len(set(derived)) < len(derived):
+        raise ValueError(
+            f"{tuple(derived)!r} is to be derived, wanted some of {DERIVED!r}, each "
+            "once"
+        )
+    if derived and history < 2:
+        raise ValueError(
+            f"history is {history}, {derived[0]!r} is derived from 2 frames or more; "
+            "give as many, or leave it out of the inputs"
+        )
+    if derived and variables and target is not None and target not in variables:
+        raise ValueError(
+            f"inputs are {(*variables, *derived)!r}, but {derived[0]!r} is derived "
+            f"from the past of the target, {target!r}; name that among them"
+        )
 
 
 def lacks(what: str, held: Sequence[str], wanted: str) -> str:

@@ -92,7 +92,7 @@ class FromMotion(nn.Module):
         """Forecast from `past`."""
         known = carried_on(past[:, :, :2])
         last, velocity = known[:, -1, 0], motion(known)
-        ahead = _beside(advect(last, velocity, self.leads), history=past.shape[1])
+        ahead = beside(advect(last, velocity, self.leads), history=past.shape[1])
         out: Tensor = self.body(torch.cat((past, ahead), dim=2)).float()
         parts = [2, self.leads, self.leads * len(SCALES)]
         turn, added, shares = torch.split(out, parts, dim=1)
@@ -136,8 +136,16 @@ def _between(size: int, scale: int, device: torch.device) -> Tensor:
     return (1 - (place[:, None] - coarse).abs()).clamp(min=0)
 
 
-def _beside(frames: Future, *, history: int) -> Past:
-    """Frames of all leads as channels of the observed times."""
+def beside(frames: Future, *, history: int) -> Past:
+    """
+    Frames of all leads as channels of the observed times, zero where there is no lead.
+
+    Examples
+    --------
+    >>> frames = torch.arange(1.0, 4.0).reshape(1, 3, 1, 1)
+    >>> beside(frames, history=2)[0, :, :, 0, 0].tolist()
+    [[1.0, 3.0], [2.0, 0.0]]
+    """
     batch, leads, height, width = frames.shape
     channels = -(-leads // history)
     room = frames.new_zeros((batch, channels * history - leads, height, width))

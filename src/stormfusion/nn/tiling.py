@@ -24,6 +24,8 @@ def forecast(
 
     A domain larger than a tile and its halo is cut into overlapping tiles, whose
     forecasts are joined with weights that fall linearly in the middle of the overlap.
+    What a network finds in a map as a whole, such as the motion and what is carried
+    along by it, is then each tile's own.
 
     Parameters
     ----------

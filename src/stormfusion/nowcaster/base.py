@@ -44,9 +44,9 @@ class Estimator:
         seed: int = 0,
     ) -> None:
         self.recipe, self._network, self._loss = building.understood(recipe, loss)
-        self.inputs = building.checked_inputs(inputs, target)
-        self.target = target
         self.history = building.whole("history", history, least=1)
+        self.inputs = building.checked_inputs(inputs, target, self.history)
+        self.target = target
         self.leads = building.whole("leads", leads, least=1)
         self.device = checked_device(device)
         self.seed = building.whole("seed", seed, least=0)

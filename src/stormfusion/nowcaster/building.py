@@ -14,10 +14,11 @@ from stormfusion.data import gridded
 from stormfusion.data.catalog import Catalog
 from stormfusion.data.event import Event
 from stormfusion.data.scaling import scaling_for
-from stormfusion.data.task import Task
+from stormfusion.data.task import DERIVED, Task, check_derived, separated
 from stormfusion.errors import CatalogError
 from stormfusion.losses import LOSSES, MSE, Loss, Weighted, WeightedSum
 from stormfusion.nn import NETWORKS, FromMotion, Network
+from stormfusion.nowcaster.derived import Deriving, added
 from stormfusion.recipe import Recipe
 
 
@@ -83,19 +84,22 @@ def build(network: Any, task: Task, seed: int) -> nn.Module:
     The module of a network, with fresh weights.
 
     A network that sees its target's past forecasts what moving the last frame leaves.
-    A module of the user's own is taken as it is.
+    A module of the user's own is taken as it is. Either gets what is to be derived.
     """
-    if isinstance(network, nn.Module):
-        return network
     if isinstance(network, Untrained):
         return network.build(task)
-    sizes = {"channels": task.channels, "history": task.history, "leads": task.leads}
+    built = network if isinstance(network, nn.Module) else _fresh(network, task, seed)
+    return Deriving(built, task) if task.derived else built
+
+
+def _fresh(network: Network, task: Task, seed: int) -> nn.Module:
+    channels = task.channels + sum(added(task).values())
+    sizes = {"channels": channels, "history": task.history, "leads": task.leads}
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         if task.autoregressive:
             return FromMotion.around(network, **sizes)
-        built: nn.Module = network.build(**sizes)
-        return built
+        return network.build(**sizes)
 
 
 def check_module(network: nn.Module, task: Task, size: tuple[int, int]) -> None:
@@ -103,28 +107,41 @@ def check_module(network: nn.Module, task: Task, size: tuple[int, int]) -> None:
     past = torch.zeros((1, task.history, task.channels, *size))
     for weight in network.parameters():
         past = past.to(weight.device)
+    own = network.body if isinstance(network, Deriving) else network
+    name, channels = type(own).__name__, dict.fromkeys(task.inputs, 2) | added(task)
+    given = (1, task.history, sum(channels.values()), *size)
+    told = ", ".join(f"{count} of {what}" for what, count in channels.items())
     training = network.training
-    with torch.no_grad():
-        made = network.eval()(past)
-    network.train(training)
+    try:
+        with torch.no_grad():
+            made = network.eval()(past)
+    except torch.OutOfMemoryError:
+        raise
+    except RuntimeError as error:
+        raise ValueError(
+            f"network {name} failed on a past of {given} ({error}), wanted one that "
+            f"takes batch, time, channel, y and x; the channels are {told}"
+        ) from error
+    finally:
+        network.train(training)
     wanted = (1, task.leads, *size)
     found = tuple(made.shape) if isinstance(made, torch.Tensor) else type(made).__name__
     if found != wanted:
         raise ValueError(
-            f"network {type(network).__name__} returned {found} for a past of "
-            f"{tuple(past.shape)}, wanted a tensor of {wanted}: batch, lead, y and x"
+            f"network {name} returned {found} for a past of {given}, whose channels "
+            f"are {told}, wanted a tensor of {wanted}: batch, lead, y and x"
         )
     if not any(weight.requires_grad for weight in network.parameters()):
         raise ValueError(
-            f"network {type(network).__name__} has no weights to train, wanted some "
-            'with requires_grad; "persistence" is the forecast that needs none'
+            f"network {name} has no weights to train, wanted some with requires_grad; "
+            '"persistence" is the forecast that needs none'
         )
 
 
 def checked_inputs(
-    inputs: Sequence[str] | None, target: str | None
+    inputs: Sequence[str] | None, target: str | None, history: int
 ) -> tuple[str, ...] | None:
-    """The names of the inputs, each a variable there is."""
+    """The names of the inputs, each a variable there is or derived from the target."""
     if isinstance(inputs, str):
         raise TypeError(
             f"inputs is the text {inputs!r}, wanted a sequence of names; write "
@@ -141,8 +158,18 @@ def checked_inputs(
             f"inputs are {found!r}, wanted one or more variables, each once; leave "
             "inputs= out for the radar variable alone"
         )
-    for variable in (*(found or ()), *([] if target is None else [target])):
-        scaling_for(variable)
+    if target is not None:
+        scaling_for(target)
+    variables, derived = separated(found or ())
+    for variable in variables:
+        try:
+            scaling_for(variable)
+        except ValueError as error:
+            raise ValueError(
+                f"{error}. Of the target's past, {' and '.join(map(repr, DERIVED))} "
+                "can be inputs, too"
+            ) from error
+    check_derived(derived, variables, target, history=history)
     return found
 
 
@@ -157,7 +184,9 @@ def check_untrained(
             f"history is {history}, {network.name!r} needs {network.module.least} "
             "frames; give it as many"
         )
-    if inputs is not None and (len(inputs) > 1 or target not in (None, *inputs)):
+    if inputs is not None and (
+        len(inputs) > 1 or target not in (None, *inputs) or separated(inputs)[1]
+    ):
         raise ValueError(
             f"inputs are {inputs!r}, {network.name!r} sees the variable that it "
             "forecasts and no other; leave inputs= out"

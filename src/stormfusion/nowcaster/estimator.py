@@ -27,7 +27,10 @@ class Nowcaster(Forecaster):
         The loss, where `recipe` is a network.
     inputs, target
         Variables it sees and the one it forecasts; by default the radar variable that
-        the catalog holds. Each input may have a grid of its own.
+        the catalog holds. Each input may have a grid of its own. Two inputs are derived
+        from the target's own past, which is then one of them: `"extrapolation"`, the
+        last frame as it is carried along to each lead, and where that is known; and
+        `"motion"`, which carries it. Both take two frames or more.
     history, leads
         Number of frames it sees and forecasts.
     device
@@ -51,7 +54,7 @@ class Nowcaster(Forecaster):
         task = self._fitted.task
         return (
             f"<Nowcaster {self.name}, {count:,} parameters: {task.history} frames of "
-            f"{', '.join(task.inputs)} to {task.leads} of {task.target}>"
+            f"{', '.join(task.seen)} to {task.leads} of {task.target}>"
         )
 
     def fit(

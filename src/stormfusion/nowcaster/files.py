@@ -35,8 +35,8 @@ class Saved:
 
     def options(self) -> dict[str, Any]:
         """What the nowcaster was made with."""
-        held = ("inputs", "target", "history", "leads")
-        return {"seed": self.seed, **{name: getattr(self.task, name) for name in held}}
+        held = {n: getattr(self.task, n) for n in ("target", "history", "leads")}
+        return {"seed": self.seed, "inputs": self.task.seen, **held}
 
     def restore(self, network: nn.Module, device: str) -> Fitted:
         """Give the weights to a network of the right shape."""

@@ -89,7 +89,7 @@ class Hindcaster:
 
     def beside(self, name: str) -> "Hindcaster":
         """A nowcast without training of the same task, of the target alone."""
-        task = replace(self.task, inputs=(self.task.target,))
+        task = replace(self.task, inputs=(self.task.target,), derived=())
         network = Recipe.parse(name).classic().build(task)
         return Hindcaster(name, task, network, None, self.device, self.seed)
 
