@@ -99,6 +99,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", default=os.environ.get("STORMFUSION_DATA"))
     parser.add_argument("--network", default="unet", choices=sorted(NETWORKS))
+    parser.add_argument("--inputs", nargs="*", help="such as extrapolation and motion")
     parser.add_argument("--loss", default="skilful", choices=sorted(LOSSES))
     parser.add_argument("--minutes", type=float, default=20.0)
     parser.add_argument("--test", nargs="*", default=SEQUENCES, choices=SEQUENCES)
@@ -112,7 +113,10 @@ def main() -> None:
     for test in settings.test:
         train, validation, tested = fold(folder, test)
         nowcaster = Nowcaster(
-            NETWORKS[settings.network](), loss=LOSSES[settings.loss], seed=settings.seed
+            NETWORKS[settings.network](),
+            loss=LOSSES[settings.loss],
+            inputs=settings.inputs,
+            seed=settings.seed,
         )
         nowcaster.fit(
             train,
@@ -225,9 +229,10 @@ def table(test: str, nowcaster: Nowcaster, scores: xr.Dataset) -> str:
 def about(settings: argparse.Namespace) -> str:
     """What was run, where."""
     recipe = f"{settings.network}+{LOSSES[settings.loss]}"
+    seen = f" of {', '.join(settings.inputs)}" if settings.inputs else ""
     return (
-        f"recipe {recipe}, seed {settings.seed}, at most {settings.minutes:g} min of "
-        f"training on {machine()}"
+        f"recipe {recipe}{seen}, seed {settings.seed}, at most {settings.minutes:g} "
+        f"min of training on {machine()}"
     )
 
 

@@ -1,5 +1,7 @@
 """What a model maps."""
 
+import json
+
 import numpy as np
 import pytest
 from tests.data.radar_arrays import axis, event, held, minutes, ramp
@@ -52,6 +54,10 @@ def test_lead_times():
         ({"inputs": ("vil", "vil")}, "name a variable twice"),
         ({"inputs": ("hail",)}, "'hail' has no scaling"),
         ({"target": "hail"}, "'hail' has no scaling"),
+        ({"derived": ("drift",)}, r"\('drift',\) is to be derived, wanted some of"),
+        ({"derived": ("motion", "motion")}, "is to be derived, wanted some .* once"),
+        ({"derived": ("motion",), "history": 1}, "history is 1, 'motion' is derived"),
+        ({"derived": ("motion",), "inputs": ("ir107",)}, "past of the target, 'vil'"),
     ],
 )
 def test_out_of_range(change, message):
@@ -65,6 +71,20 @@ def test_out_of_range(change, message):
     }
     with pytest.raises(ValueError, match=message):
         Task(**(values | change))
+
+
+def test_what_is_derived_stands_behind_the_variables():
+    both = ("motion", "extrapolation")
+    made = Task(("ir107", "vil"), "vil", 2, 12, 300, KM, derived=both)
+    assert made.derived == ("extrapolation", "motion")
+    assert made.seen == ("vil", "ir107", "extrapolation", "motion")
+    assert made.channels == 4
+    assert Task.from_header(json.loads(json.dumps(made.to_header()))) == made
+    storm = event(held("ir107", ramp(6)), held("rain_rate", ramp(6)))
+    found = Task.infer([storm], inputs=("motion",), history=2)
+    assert (found.inputs, found.derived) == (("rain_rate",), ("motion",))
+    with pytest.raises(ValueError, match="of the target, 'rain_rate'; name that among"):
+        Task.infer([storm], inputs=("ir107", "motion"))
 
 
 def test_header_is_plain_and_round_trips():

@@ -195,8 +195,9 @@ class Task:
                 )
         if isinstance(inputs, str):
             inputs = (inputs,)
-        variables, derived = separated(() if inputs is None else inputs)
-        variables = variables or (target,)
+        variables, derived = separated((target,) if inputs is None else inputs)
+        if derived and not variables:
+            variables = (target,)
         for variable in (target, *variables):
             if variable not in held:
                 raise CatalogError(lacks("the catalog", held, variable))
