@@ -13,6 +13,8 @@ from mkdocs.structure.files import File, Files
 ROOT = Path(__file__).parents[1]
 ORDER = (
     "nowcast",
+    "motion",
+    "steps",
     "footprint",
     "several_inputs",
     "verification",
