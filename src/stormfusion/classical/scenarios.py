@@ -22,11 +22,8 @@ RIM = 20.0
 """Pixels over which the chance of rain falls off around rain."""
 GROWTH = 1.0
 """Speed at which rain may reach out, besides [km/min]."""
-GAP = 0.2
+GAP = 0.1
 """How far the dry lies below the least rain, in network numbers."""
-HASTE = 1.5
-"""Power of the correlations that goes into the model: over an hour scales are forgotten
-faster than two steps tell."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,13 +33,12 @@ class Scenarios:
 
     Frames are brought to the place of the last one by the motion and split into levels
     of scale. Each level, of zero mean and unit variance, goes on by an AR(2) model with
-    the correlations that it had between the frames (`AR2`), to the power 1.5, since
-    over an hour levels are forgotten faster than that. Noise of the field's own texture
-    (`Noise`) takes the place of what is forgotten: of small scales in minutes, of large
-    ones in hours. The sum of the levels rains within reach of rain alone (`reach`,
-    growing from lead to lead around the member's own rain), gets the amounts of the
-    last observed frame (`Matching`), and is carried along by a motion with an error of
-    the member's own (`MotionErrors`).
+    the correlations that it had between the frames (`AR2`). Noise of the field's own
+    texture (`Noise`) takes the place of what is forgotten: of small scales in minutes,
+    of large ones in hours. The sum of the levels rains within reach of rain alone
+    (`reach`, growing from lead to lead around the member's own rain), gets the amounts
+    of the last observed frame (`Matching`), and is carried along by a motion with an
+    error of the member's own (`MotionErrors`).
 
     Parameters
     ----------
@@ -145,7 +141,7 @@ class Scenarios:
         lag_1 = both / size
         both = products(self._cascade, waves[0], waves[2])
         lag_2 = both / (power[0] * power[2]).sqrt()
-        return AR2.fitted(lag_1.clamp(min=0) ** HASTE, lag_2.clamp(min=0) ** HASTE)
+        return AR2.fitted(lag_1, lag_2)
 
     @cached_property
     def _kept(self) -> Float[Tensor, "lead y x"]:

@@ -363,15 +363,11 @@ def lacks(what: str, held: Sequence[str], wanted: str) -> str:
     "the catalog has no variable 'rain_rate', it has reflectivity; convert it ..."
     """
     advice = "choose among them, or rename one"
-    laws = {
-        ("reflectivity", "rain_rate"): "reflectivity_to_rain_rate",
-        ("rain_rate", "reflectivity"): "rain_rate_to_reflectivity",
-    }
-    for (one, other), law in laws.items():
-        if one in held and other == wanted:
-            advice = f"convert it with stormfusion.units.{law}"
-    listed = ", ".join(held) or "none"
-    return f"{what} has no variable {wanted!r}, it has {listed}; {advice}"
+    other = {"rain_rate": "reflectivity", "reflectivity": "rain_rate"}.get(wanted)
+    if other in held:
+        advice = f"convert it with stormfusion.units.{other}_to_{wanted}"
+    there = ", ".join(held) or "none"
+    return f"{what} has no variable {wanted!r}, it has {there}; {advice}"
 
 
 def interval(time: NDArray[np.datetime64]) -> int:
