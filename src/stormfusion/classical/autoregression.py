@@ -1,5 +1,6 @@
 """Autoregressive models of second order, of each level of a cascade."""
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -21,6 +22,9 @@ class AR2:
         Coefficients, one of each level.
     phi_0
         Standard deviation of what is new at each step.
+    apart
+        How many frames a step is. Between two steps what is kept is taken to fall, and
+        the variance of what is new to rise, evenly.
 
     Examples
     --------
@@ -32,10 +36,15 @@ class AR2:
     phi_1: Float[Tensor, " level"]
     phi_2: Float[Tensor, " level"]
     phi_0: Float[Tensor, " level"]
+    apart: int = 1
 
     @classmethod
     def fitted(
-        cls, lag_1: Float[Tensor, " level"], lag_2: Float[Tensor, " level"]
+        cls,
+        lag_1: Float[Tensor, " level"],
+        lag_2: Float[Tensor, " level"],
+        *,
+        apart: int = 1,
     ) -> "AR2":
         r"""
         The model with given correlations, by the Yule-Walker equations.
@@ -52,8 +61,10 @@ class AR2:
         Parameters
         ----------
         lag_1, lag_2
-            Correlation with the frame before, and with the one before that; NaN, as of
+            Correlation with one step before, and with the one before that; NaN, as of
             a level that holds nothing, counts as zero.
+        apart
+            How many frames a step is.
 
         References
         ----------
@@ -62,21 +73,22 @@ class AR2:
         downscaled NWP. *Quart. J. Roy. Meteor. Soc.*, **132**, 2127-2155,
         <https://doi.org/10.1256/qj.04.100>.
         """
-        one = lag_1.double().nan_to_num(0.0).clamp(0.0, MOST)
+        # in double, which not every device has
+        one = lag_1.cpu().double().nan_to_num(0.0).clamp(0.0, MOST)
         square = one.square()
         least = (3 * square - 2 + 2 * (1 - square) ** 1.5) / square.clamp(min=1e-12)
         # without correlation the bound is 0 / 0; near it, a quarter of the square
         least = torch.where(square > 1e-4, least, -square / 4)
-        two = lag_2.double().nan_to_num(0.0)
+        two = lag_2.cpu().double().nan_to_num(0.0)
         two = torch.minimum(torch.maximum(two, least), one)
         phi_1 = one * (1 - two) / (1 - square)
         phi_2 = (two - square) / (1 - square)
         phi_0 = (1 - phi_1 * one - phi_2 * two).clamp(min=0.0).sqrt()
-        return cls(*(part.to(lag_1.dtype) for part in (phi_1, phi_2, phi_0)))
+        return cls(phi_1.to(lag_1), phi_2.to(lag_1), phi_0.to(lag_1), apart)
 
     def kept(self, leads: int) -> Float[Tensor, "lead 2 level"]:
         """
-        Shares of the last frame, and of the one before, in the mean of each lead.
+        Shares of the last frame, and of the one a step before, in the mean of a lead.
 
         Examples
         --------
@@ -87,14 +99,16 @@ class AR2:
         one, zero = torch.ones_like(self.phi_1), torch.zeros_like(self.phi_1)
         now, before = torch.stack((one, zero)), torch.stack((zero, one))
         found = []
-        for _ in range(leads):
-            now, before = self.phi_1 * now + self.phi_2 * before, now
-            found.append(now)
-        return torch.stack(found)
+        for _ in range(-(-leads // self.apart)):
+            after = self.phi_1 * now + self.phi_2 * before
+            between = range(1, self.apart + 1)
+            found += [now + (after - now) * (i / self.apart) for i in between]
+            now, before = after, now
+        return torch.stack(found[:leads])
 
     def response(self, leads: int) -> Float[Tensor, "lead level"]:
         r"""
-        What is left after $0, 1, \ldots$ steps of what was new at one.
+        What is left after $0, 1, \ldots$ frames of what was new at one.
 
         Examples
         --------
@@ -103,8 +117,9 @@ class AR2:
         [1.0, 0.5, 0.25]
         """
         now, before = self.phi_0, torch.zeros_like(self.phi_0)
-        found = [now]
-        for _ in range(leads - 1):
-            now, before = self.phi_1 * now + self.phi_2 * before, now
+        found = []
+        for _ in range(-(-leads // self.apart)):
             found.append(now)
-        return torch.stack(found)
+            now, before = self.phi_1 * now + self.phi_2 * before, now
+        each = torch.stack(found) / math.sqrt(self.apart)
+        return each.repeat_interleave(self.apart, 0)[:leads]

@@ -1,5 +1,6 @@
 """What nowcasts without training share: frames in, physical values out."""
 
+import math
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, ClassVar
 
@@ -7,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from stormfusion.classical.flow import Frames
+from stormfusion.classical.flow import Frames, Method, Velocity, motion
 from stormfusion.data.scaling import scaling_for
 from stormfusion.data.task import Task
 from stormfusion.types import Future, Past
@@ -17,6 +18,13 @@ if TYPE_CHECKING:
 
 WET = {"rain_rate": 0.1, "reflectivity": 7.0, "vil": 0.14, "rain": 0.01, "mesh": 1.0}
 """Least amount that counts as rain, in each variable's units."""
+APART = 240.0
+"""
+Least time between two frames that are looked at [s].
+
+Composites of many radars, issued every minute or two, change piece by piece: what
+lasts from one to the next is the sky in part, and in part what was not measured anew.
+"""
 
 
 class Classic(nn.Module, ABC):
@@ -31,8 +39,8 @@ class Classic(nn.Module, ABC):
 
     least: ClassVar[int] = 1
     """Frames without which it cannot forecast."""
-    most: ClassVar[int] = 1
-    """Frames that it looks at."""
+    looks: ClassVar[int] = 1
+    """Frames that it looks at, if there are as many."""
     samples: ClassVar[bool] = False
     """Whether it has an ensemble of its own."""
 
@@ -63,10 +71,25 @@ class Classic(nn.Module, ABC):
         """The forecast in network numbers, NaN where it is not known."""
         return self.scaling.normalize(self.nowcast(past))
 
+    @property
+    def most(self) -> int:
+        """How far back it looks [frames], the last among them."""
+        return 1 + (self.looks - 1) * max(math.ceil(APART / self.task.interval), 1)
+
+    def apart(self, past: Past) -> int:
+        """How many frames lie from one that it looks at to the next."""
+        most = min(past.shape[1], self.most)
+        return max((most - 1) // max(self.looks - 1, 1), 1)
+
     def frames(self, past: Past) -> Frames:
         """The frames that it looks at, NaN where missing."""
-        value, known = past[:, -self.most :, 0], past[:, -self.most :, 1]
-        return torch.where(known > 0, value, torch.nan)
+        first = (past.shape[1] - 1) % self.apart(past)
+        shown = past[:, first :: self.apart(past)][:, -self.looks :]
+        return torch.where(shown[:, :, 1] > 0, shown[:, :, 0], torch.nan)
+
+    def velocity(self, past: Past, *, method: Method = "lucas-kanade") -> Velocity:
+        """Motion of the last frames [pixels per frame]."""
+        return motion(self.frames(past), method=method) / self.apart(past)
 
     def amounts(self, frames: Frames) -> Float[Tensor, "batch y x"]:
         """

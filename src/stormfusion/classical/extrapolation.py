@@ -6,7 +6,7 @@ from typing import ClassVar, get_args
 import torch
 
 from stormfusion.classical.classic import Classic, Untrained
-from stormfusion.classical.flow import Frames, Method, Velocity, motion
+from stormfusion.classical.flow import Frames, Method, Velocity
 from stormfusion.classical.trajectories import Mode, extrapolated
 from stormfusion.data.task import Task
 from stormfusion.types import Future, Past
@@ -25,7 +25,7 @@ class Carried(Classic):
     """
 
     least: ClassVar[int] = 2
-    most: ClassVar[int] = 3
+    looks: ClassVar[int] = 3
 
     def __init__(self, task: Task, spec: "Extrapolation") -> None:
         super().__init__(task)
@@ -33,8 +33,8 @@ class Carried(Classic):
 
     def nowcast(self, past: Past) -> Future:
         """The last frame at each lead; NaN where it comes from beyond the edge."""
-        frames = self.frames(past)
-        return self.along(frames, motion(frames, method=self.spec.motion))
+        velocity = self.velocity(past, method=self.spec.motion)
+        return self.along(self.frames(past), velocity)
 
     def along(self, frames: Frames, velocity: Velocity) -> Future:
         """The last of some frames, carried along by a motion that is known."""

@@ -1,6 +1,5 @@
 """Futures of the last frames: small scales are forgotten, and made anew."""
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -10,19 +9,20 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from stormfusion.classical.aligned import Aligned, Kept
 from stormfusion.classical.autoregression import AR2
-from stormfusion.classical.cascade import Cascade, products
+from stormfusion.classical.cascade import Cascade
 from stormfusion.classical.flow import Frames, Velocity
 from stormfusion.classical.matching import Matching, reach
 from stormfusion.classical.noise import Noise
 from stormfusion.classical.perturbations import MotionErrors
-from stormfusion.classical.trajectories import Carrier, carried, displacements
+from stormfusion.classical.trajectories import Carrier, displacements
 
 RIM = 20.0
 """Pixels over which the chance of rain falls off around rain."""
 GROWTH = 1.0
 """Speed at which rain may reach out, besides [km/min]."""
-GAP = 0.1
+GAP = 0.05
 """How far the dry lies below the least rain, in network numbers."""
 
 
@@ -59,6 +59,8 @@ class Scenarios:
         Of the grid [m].
     levels
         Of the cascade.
+    apart
+        How many frames lie from one of the three to the next.
     errors
         Of the motion; none for the same motion in all members.
     """
@@ -71,6 +73,7 @@ class Scenarios:
     interval: float
     spacing: float
     levels: int = 6
+    apart: int = 1
     errors: MotionErrors | None = field(default_factory=MotionErrors)
 
     def mean(self) -> Float[Tensor, "lead y x"]:
@@ -111,48 +114,33 @@ class Scenarios:
         return self._carrier(found, path)
 
     @cached_property
-    def _still(self) -> Float[Tensor, "time y x"]:
-        """Frames brought to the place of the last, above the dry, zero where dry."""
-        frames = self.frames[0, -3:]
-        back = displacements(self.velocity, 2)[0]
-        still = torch.cat((carried(frames[:2], back.flip(0)), frames[2:]))
-        dry = self.least - GAP
-        return torch.where(still >= self.least, still - dry, 0.0)
-
-    @cached_property
-    def _cascade(self) -> Cascade:
+    def _aligned(self) -> Aligned:
         height, width = self.amounts.shape
-        return Cascade.of(height, width, levels=self.levels, device=self.amounts.device)
+        return Aligned.of(
+            self.frames[0, -3:],
+            self.velocity * self.apart,
+            Cascade.of(height, width, levels=self.levels, device=self.amounts.device),
+            dry=self.least - GAP,
+            least=self.least,
+        )
 
     @cached_property
-    def _waves(self) -> Tensor:
-        return self._cascade.transform(self._still)
-
-    @cached_property
-    def _power(self) -> Float[Tensor, "time level"]:
-        return products(self._cascade, self._waves, self._waves)
+    def _levels(self) -> Kept:
+        return self._aligned.kept(self._reach(self.amounts > 0))
 
     @cached_property
     def _model(self) -> AR2:
-        waves, power = self._waves, self._power
-        before, now = waves[:-1], waves[1:]
-        both = products(self._cascade, before, now).sum(0)
-        size = (power[:-1] * power[1:]).sqrt().sum(0)
-        lag_1 = both / size
-        both = products(self._cascade, waves[0], waves[2])
-        lag_2 = both / (power[0] * power[2]).sqrt()
-        return AR2.fitted(lag_1, lag_2)
+        return AR2.fitted(self._levels.lag_1, self._levels.lag_2, apart=self.apart)
 
     @cached_property
     def _kept(self) -> Float[Tensor, "lead y x"]:
         """The mean of all futures, before it is carried along."""
-        cascade, waves, power = self._cascade, self._waves, self._power
-        ratio = torch.where(power[1] > 0, (power[2] / power[1]).sqrt(), 0.0)
-        filters, kept = cascade.filters, self._model.kept(self.leads)
+        cascade, waves = self._aligned.cascade, self._aligned.waves
         found = torch.empty((self.leads, *self.amounts.shape), device=waves.device)
-        for lead, (now, before) in enumerate(kept):
-            one = torch.einsum("k,kyw->yw", now, filters)
-            other = torch.einsum("k,kyw->yw", before * ratio, filters)
+        growth = self._levels.growth.nan_to_num(0.0, 0.0, 0.0)
+        for lead, (now, before) in enumerate(self._model.kept(self.leads)):
+            one = torch.einsum("k,kyw->yw", now, cascade.filters)
+            other = torch.einsum("k,kyw->yw", before * growth, cascade.filters)
             wave = one * waves[2] + other * waves[1]
             wave[0, 0] = waves[2, 0, 0]
             found[lead] = cascade.back(wave)
@@ -160,9 +148,13 @@ class Scenarios:
 
     @cached_property
     def _noise(self) -> Noise:
-        size = math.prod(self._cascade.shape)
-        deviation = self._power[2].sqrt() / size
-        return Noise(self._cascade, self._still[2], deviation, self._model, self.leads)
+        return Noise(
+            self._aligned.cascade,
+            self._aligned.values[2],
+            self._levels.deviation,
+            self._model,
+            self.leads,
+        )
 
     @cached_property
     def _matching(self) -> Matching:

@@ -7,7 +7,7 @@ import torch
 
 from stormfusion.classical.classic import WET, Classic, Untrained
 from stormfusion.classical.extrapolation import checked
-from stormfusion.classical.flow import Method, motion
+from stormfusion.classical.flow import Method
 from stormfusion.classical.perturbations import MotionErrors
 from stormfusion.classical.scenarios import Scenarios
 from stormfusion.data.task import Task
@@ -27,7 +27,7 @@ class Stochastic(Classic):
     """
 
     least: ClassVar[int] = 3
-    most: ClassVar[int] = 3
+    looks: ClassVar[int] = 3
     samples: ClassVar[bool] = True
 
     def __init__(self, task: Task, spec: "Steps") -> None:
@@ -50,12 +50,13 @@ class Stochastic(Classic):
         return Scenarios(
             frames,
             self.amounts(frames)[0],
-            motion(frames, method=self.spec.motion),
+            self.velocity(past, method=self.spec.motion),
             self.wet(),
             leads=self.task.leads,
             interval=self.task.interval,
             spacing=sum(self.task.spacing) / 2,
             levels=self.spec.levels,
+            apart=self.apart(past),
             errors=MotionErrors() if self.spec.motion_errors else None,
         )
 

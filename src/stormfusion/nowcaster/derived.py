@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from stormfusion.classical import Extrapolation, motion
+from stormfusion.classical import Extrapolation
 from stormfusion.classical.extrapolation import Carried
 from stormfusion.data.task import Task
 from stormfusion.nn.from_motion import beside
@@ -75,8 +75,8 @@ class Deriving(nn.Module):
         """What is derived from `past`."""
         # half precision would round the places that pixels come from by a pixel
         with torch.autocast(past.device.type, enabled=False):
-            frames = self.carried.frames(past.float())
-            velocity = motion(frames)
+            past = past.float()
+            frames, velocity = self.carried.frames(past), self.carried.velocity(past)
             found = []
             if "extrapolation" in self.task.derived:
                 ahead = self.carried.along(frames, velocity)

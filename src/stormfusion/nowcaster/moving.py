@@ -8,7 +8,7 @@ import torch
 import xarray as xr
 
 from stormfusion import sampling
-from stormfusion.classical import Extrapolation, motion, moving
+from stormfusion.classical import Extrapolation, moving
 from stormfusion.data.windows import principal
 from stormfusion.nowcaster.building import as_event
 from stormfusion.nowcaster.hindcast import Hindcaster
@@ -24,7 +24,8 @@ def field_of_motion(
     assert isinstance(made, sampling.ClassicForecast)
     frames = made.classic.frames(made.past)
     with torch.inference_mode():
-        down, along = motion(frames, method=method)[0].cpu().numpy()
+        velocity = made.classic.velocity(made.past, method=method)
+        down, along = velocity[0].cpu().numpy()
         told = bool(moving(frames)[0])
     grid = principal(event, made.task).grid
     # rows from the north and columns from the west, as networks see them
