@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 WET = {"rain_rate": 0.1, "reflectivity": 7.0, "vil": 0.14, "rain": 0.01, "mesh": 1.0}
 """Least amount that counts as rain, in each variable's units."""
-APART = 240.0
+APART = 300.0
 """
-Least time between two frames that are looked at [s].
+Time between two frames that are looked at, about [s].
 
 Composites of many radars, issued every minute or two, change piece by piece: what
 lasts from one to the next is the sky in part, and in part what was not measured anew.
@@ -74,7 +74,8 @@ class Classic(nn.Module, ABC):
     @property
     def most(self) -> int:
         """How far back it looks [frames], the last among them."""
-        return 1 + (self.looks - 1) * max(math.ceil(APART / self.task.interval), 1)
+        each = math.floor(APART / self.task.interval + 0.5)
+        return 1 + (self.looks - 1) * max(each, 1)
 
     def apart(self, past: Past) -> int:
         """How many frames lie from one that it looks at to the next."""
