@@ -100,6 +100,10 @@ class Aligned:
         """The transforms of all three."""
         return self.cascade.transform(self.values)
 
+    def level(self, number: int) -> Float[Tensor, "3 y x"]:
+        """One level of all three."""
+        return self.cascade.back(self.waves * self.cascade.filters[number])
+
     def kept(self, weight: Float[Tensor, "y x"]) -> Kept:
         """
         Correlations from frame to frame, and standard deviations, of each level.
@@ -123,8 +127,8 @@ class Aligned:
         weight = there if bool(there.any()) else weight
         share = weight / weight.sum().clamp(min=1e-12)
         found = []
-        for one in self.cascade.filters:
-            level = self.cascade.back(self.waves * one)
+        for number in range(len(self.cascade.filters)):
+            level = self.level(number)
             off = (level - (level * share).sum((-2, -1), keepdim=True)).flatten(1)
             found.append((off * share.flatten()) @ off.T)
         both = torch.stack(found)

@@ -92,15 +92,9 @@ class Cascade:
             )
         shape = (fast(height + MARGIN), fast(width + MARGIN))
         ratio = (longer / 2) ** (1 / levels)
-        step = math.log(max(ratio, 1.0 + 1e-3))
-        waves = wavenumbers(shape, device) * longer
-        place = torch.log(waves.clamp(min=1e-6)) / step
-        centre = torch.arange(levels, device=device)[:, None, None] + 0.5
-        # a wave longer than the domain is of the first level, as is the mean
-        place = place.clamp(0.5, levels - 0.5)
-        weight = torch.exp(-2.0 * (place - centre) ** 2)
         centres = tuple(longer / ratio ** (k + 0.5) for k in range(levels))
-        return cls(height, width, weight / weight.sum(0), centres, shape)
+        filters = bands(shape, longer, levels, device)
+        return cls(height, width, filters, centres, shape)
 
     def transform(self, fields: Float[Tensor, "*batch y x"]) -> Tensor:
         """The Fourier transform of fields on the extended domain."""
@@ -140,6 +134,27 @@ class Cascade:
             share = share[:, None] if axis == -2 else share
             found = torch.cat((found, last + share * (first - last)), axis)
         return found
+
+
+def bands(
+    shape: tuple[int, int], longer: int, levels: int, device: torch.device | str = "cpu"
+) -> Float[Tensor, "level y wave"]:
+    """
+    The filters of each level of a domain, on a grid that may be another.
+
+    Examples
+    --------
+    >>> bool(torch.allclose(bands((8, 8), 64, 4).sum(0), torch.ones(8, 5)))
+    True
+    """
+    step = math.log(max((longer / 2) ** (1 / levels), 1.0 + 1e-3))
+    waves = wavenumbers(shape, device) * longer
+    place = torch.log(waves.clamp(min=1e-6)) / step
+    centre = torch.arange(levels, device=device)[:, None, None] + 0.5
+    # a wave longer than the domain is of the first level, as is the mean
+    place = place.clamp(0.5, levels - 0.5)
+    weight = torch.exp(-2.0 * (place - centre) ** 2)
+    return weight / weight.sum(0)
 
 
 def wavenumbers(

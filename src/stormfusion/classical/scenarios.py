@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Literal, TypeAlias
 
 import numpy as np
 import torch
@@ -13,10 +14,13 @@ from stormfusion.classical.aligned import Aligned, Kept
 from stormfusion.classical.autoregression import AR2
 from stormfusion.classical.cascade import Cascade
 from stormfusion.classical.flow import Frames, Velocity
+from stormfusion.classical.local import LocalNoise
 from stormfusion.classical.matching import Matching, reach
 from stormfusion.classical.noise import Noise
 from stormfusion.classical.perturbations import MotionErrors
 from stormfusion.classical.trajectories import Carrier, displacements
+
+Texture: TypeAlias = Literal["global", "local"]
 
 RIM = 20.0
 """Pixels over which the chance of rain falls off around rain."""
@@ -61,6 +65,9 @@ class Scenarios:
         Of the cascade.
     apart
         How many frames lie from one of the three to the next.
+    noise
+        `"global"` for the texture of the whole field, `"local"` for that of the rain
+        nearby; see `LocalNoise`.
     errors
         Of the motion; none for the same motion in all members.
     """
@@ -74,6 +81,7 @@ class Scenarios:
     spacing: float
     levels: int = 6
     apart: int = 1
+    noise: Texture = "global"
     errors: MotionErrors | None = field(default_factory=MotionErrors)
 
     def mean(self) -> Float[Tensor, "lead y x"]:
@@ -147,14 +155,13 @@ class Scenarios:
         return found
 
     @cached_property
-    def _noise(self) -> Noise:
-        return Noise(
-            self._aligned.cascade,
-            self._aligned.values[2],
-            self._levels.deviation,
-            self._model,
-            self.leads,
-        )
+    def _noise(self) -> Noise | LocalNoise:
+        aligned, deviation = self._aligned, self._levels.deviation
+        if self.noise == "local":
+            weight = self._reach(self.amounts > 0)
+            return LocalNoise(aligned, weight, deviation, self._model, self.leads)
+        field = aligned.values[2]
+        return Noise(aligned.cascade, field, deviation, self._model, self.leads)
 
     @cached_property
     def _matching(self) -> Matching:
