@@ -46,8 +46,8 @@ class AR2:
 
         Correlations that no stationary series has, as estimates from few frames may be,
         are brought to the nearest that one has: $0 \le \rho_1 < 1$, and $\rho_2$ from
-        the bound $\rho_1^{-2} (3 \rho_1^2 - 2 + 2 (1 - \rho_1^2)^{3/2})$, below which
-        the series would oscillate, to $\rho_1$.
+        the bound $1 - 2 (1 - \rho_1^2) / (1 + \sqrt{1 - \rho_1^2})$, below which the
+        series would oscillate, to $\rho_1$.
 
         Parameters
         ----------
@@ -64,9 +64,7 @@ class AR2:
         """
         one = lag_1.double().nan_to_num(0.0).clamp(0.0, MOST)
         square = one.square()
-        least = (3 * square - 2 + 2 * (1 - square) ** 1.5) / square.clamp(min=1e-12)
-        # without correlation the bound is 0 / 0; near it, a quarter of the square
-        least = torch.where(square > 1e-4, least, -square / 4)
+        least = 1 - 2 * (1 - square) / (1 + (1 - square).sqrt())
         two = lag_2.double().nan_to_num(0.0)
         two = torch.minimum(torch.maximum(two, least), one)
         phi_1 = one * (1 - two) / (1 - square)
