@@ -1,5 +1,6 @@
 """The cascade: levels that sum to the field, each of them waves of its own length."""
 
+import itertools
 import math
 
 import numpy as np
@@ -222,7 +223,9 @@ def test_the_extended_domain_joins_its_edges(size: tuple[int, int]) -> None:
 @example(1)
 @example(3516)
 def test_fast_sizes_are_the_next_ones(size: int) -> None:
-    fives = (2**a * 3**b * 5**c for a in range(1, 13) for b in range(9) for c in range(6))
+    fives = (
+        2**a * 3**b * 5**c for a in range(1, 13) for b in range(9) for c in range(6)
+    )
     assert fast(size) == min(number for number in fives if number >= size)
 
 
