@@ -223,10 +223,9 @@ def test_the_extended_domain_joins_its_edges(size: tuple[int, int]) -> None:
 @example(1)
 @example(3516)
 def test_fast_sizes_are_the_next_ones(size: int) -> None:
-    fives = (
-        2**a * 3**b * 5**c for a in range(1, 13) for b in range(9) for c in range(6)
-    )
-    assert fast(size) == min(number for number in fives if number >= size)
+    powers = itertools.product(range(1, 13), range(9), range(6))
+    smooth = (2**twos * 3**threes * 5**fives for twos, threes, fives in powers)
+    assert fast(size) == min(number for number in smooth if number >= size)
 
 
 # -------------------------------------------------------------- power and products
