@@ -55,8 +55,8 @@ class AR2:
 
         Correlations that no stationary series has, as estimates from few frames may be,
         are brought to the nearest that one has: $0 \le \rho_1 < 1$, and $\rho_2$ from
-        the bound $\rho_1^{-2} (3 \rho_1^2 - 2 + 2 (1 - \rho_1^2)^{3/2})$, below which
-        the series would oscillate, to $\rho_1$.
+        the bound $1 - 2 (1 - \rho_1^2) / (1 + \sqrt{1 - \rho_1^2})$, below which the
+        series would oscillate, to $\rho_1$.
 
         Parameters
         ----------
@@ -73,13 +73,11 @@ class AR2:
         downscaled NWP. *Quart. J. Roy. Meteor. Soc.*, **132**, 2127-2155,
         <https://doi.org/10.1256/qj.04.100>.
         """
-        # in double, which not every device has
-        one = lag_1.cpu().double().nan_to_num(0.0).clamp(0.0, MOST)
+        # in double precision, which not every device has
+        one, two = (lag.cpu().double().nan_to_num(0.0) for lag in (lag_1, lag_2))
+        one = one.clamp(0.0, MOST)
         square = one.square()
-        least = (3 * square - 2 + 2 * (1 - square) ** 1.5) / square.clamp(min=1e-12)
-        # without correlation the bound is 0 / 0; near it, a quarter of the square
-        least = torch.where(square > 1e-4, least, -square / 4)
-        two = lag_2.cpu().double().nan_to_num(0.0)
+        least = 1 - 2 * (1 - square) / (1 + (1 - square).sqrt())
         two = torch.minimum(torch.maximum(two, least), one)
         phi_1 = one * (1 - two) / (1 - square)
         phi_2 = (two - square) / (1 - square)

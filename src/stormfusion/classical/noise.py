@@ -7,6 +7,9 @@ from torch import Tensor
 from stormfusion.classical.autoregression import AR2
 from stormfusion.classical.cascade import Cascade, padded, products, tapered
 
+FAINT = 1e-6
+"""Share of a field's greatest value that is texture; numbers are no more precise."""
+
 
 class Noise:
     r"""
@@ -98,8 +101,10 @@ def spectrum(
     >>> spectrum(cascade, torch.ones(32, 32))[0, 0].item()
     0j
     """
-    mean = field.mean()
-    faded = padded(tapered(field - mean), cascade.shape)
+    texture = field - field.mean()
+    # what is left of a constant field is rounding
+    texture = torch.where(texture.abs() > FAINT * field.abs().amax(), texture, 0.0)
+    faded = padded(tapered(texture), cascade.shape)
     amplitude: Tensor = torch.fft.rfft2(faded).abs()
     amplitude[0, 0] = 0.0
     return amplitude.to(torch.complex64)
