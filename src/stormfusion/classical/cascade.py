@@ -21,9 +21,9 @@ class Cascade:
     the wavenumber in cycles per longer side $L$ of the domain. The filters are
     Gaussians of $\log_q \kappa$, centred on $q^{k + 1/2}$ with $q^K = L / 2$ for $K$
     levels, divided by their sum: so the levels sum to the field. The mean is in the
-    first. The domain is extended by at least 16 pixels to a size that transforms fast,
-    by what its edge holds, tapered; wavenumbers are those of the extended grid, the
-    same along both axes.
+    first two, nearly all of it in the first. The domain is extended by at least 16
+    pixels to a size that transforms fast, by what its edge holds, tapered; wavenumbers
+    are those of the extended grid, the same along both axes.
 
     Parameters
     ----------

@@ -19,7 +19,7 @@ class Matching:
 
     The pixel that ranks as the $r$-th highest gets the $r$-th highest observed amount,
     ranks told apart in 4096 steps up to the field's highest; within a step it is
-    linear around the mean of the amounts. What ranks behind all observed rain is dry.
+    linear. What ranks behind all observed rain is dry.
 
     Parameters
     ----------
@@ -43,7 +43,6 @@ class Matching:
 
     def __init__(self, observed: Float[Tensor, "y x"]) -> None:
         self.highest = observed[observed > 0].sort(descending=True).values
-        self.sums = F.pad(self.highest.cumsum(0), (1, 0))
 
     def __call__(self, field: Float[Tensor, "y x"]) -> Float[Tensor, "y x"]:
         """Amounts for a field of at least zero; where it is zero it is dry."""
@@ -53,20 +52,12 @@ class Matching:
         first = step.int()
         count = torch.bincount(first.flatten(), minlength=BINS)
         above = count.flip(0).cumsum(0).flip(0)
-        # amounts of the lowest and of the highest pixel in each step, around their mean
-        below = above - count
-        mean = (self._sums(above) - self._sums(below)) / count.clamp(min=1)
-        half = torch.minimum(self._ranked(below) - mean, mean - self._ranked(above - 1))
-        lowest, highest = mean - half, mean + half
+        # amounts of the lowest and of the highest pixel in each step
+        lowest, highest = self._ranked(above - 1), self._ranked(above - count)
         chosen = first.flatten()
         low = lowest.index_select(0, chosen).view_as(field)
         high = highest.index_select(0, chosen).view_as(field)
         return torch.lerp(low, high, step.sub_(first)).masked_fill_(field <= 0, 0.0)
-
-    def _sums(self, count: Tensor) -> Tensor:
-        """Sum of so many of the highest amounts."""
-        found = self.sums[count.clamp(max=self.highest.numel())]
-        return found
 
     def _ranked(self, rank: Tensor) -> Tensor:
         """The observed amount of each rank from 0; none behind the last."""
@@ -104,7 +95,7 @@ def reach(
         total = total + block
     near = resized(total / (times + 1), rows * COARSE, columns * COARSE)
     # between blocks, a lone pixel would lose some of it
-    return near[..., :height, :width].reshape(wet.shape).masked_fill(wet, 1.0)
+    return near[..., :height, :width].reshape(wet.shape).maximum(wet.float())
 
 
 def _widened(block: Tensor) -> Tensor:
