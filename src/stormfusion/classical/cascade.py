@@ -155,7 +155,8 @@ def wavenumbers(
     """
     down = torch.fft.fftfreq(shape[0], device=device)[:, None]
     along = torch.fft.rfftfreq(shape[1], device=device)
-    return (down.square() + along.square()).sqrt()
+    found: Tensor = (down.square() + along.square()).sqrt()
+    return found
 
 
 def fast(size: int) -> int:

@@ -1,0 +1,519 @@
+"""Nowcasts without training through the front door, and what bad input gets."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import xarray as xr
+from tests.nowcaster.test_moving import radar
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from stormfusion import Catalog, Nowcaster
+from stormfusion.classical import Extrapolation, Steps, warping
+from stormfusion.errors import CatalogError, NotFittedError
+from stormfusion.units import rain_rate_to_reflectivity
+
+RECIPES = ("persistence", "extrapolation", "steps")
+MOVING = ("extrapolation", "steps")
+EVERY = pytest.mark.parametrize("recipe", RECIPES)
+
+
+def made(recipe: Any, **options: Any) -> Nowcaster:
+    return Nowcaster(recipe, **{"leads": 3, "device": "cpu", **options})
+
+
+def rain_of(recipe: Any, event: xr.Dataset, **options: Any) -> xr.DataArray:
+    return made(recipe, **options).predict(event).rain_rate
+
+
+def members_of(event: xr.Dataset, recipe: Any = "steps", **options: Any) -> xr.Dataset:
+    members = options.pop("members", 3)
+    return made(recipe, **options).ensemble(event, members=members).dataset
+
+
+def everything(recipe: str, event: xr.Dataset, **options: Any) -> list[xr.Dataset]:
+    """The forecast, and the members where it has some of its own."""
+    nowcaster = made(recipe)
+    found = [nowcaster.predict(event, **options)]
+    if recipe == "steps":
+        found.append(nowcaster.ensemble(event, members=2, **options).dataset)
+    return found
+
+
+# -------------------------------------------------------------- labels
+
+
+@EVERY
+def test_a_forecast_is_labelled_as_its_event_is(recipe: str) -> None:
+    event = radar()
+    for found in everything(recipe, event):
+        assert found.rain_rate.dims[-3:] == ("lead", "y", "x")
+        np.testing.assert_array_equal(found.y, event.y)
+        np.testing.assert_array_equal(found.x, event.x)
+        assert (found.lead / np.timedelta64(1, "m")).values.tolist() == [5, 10, 15]
+        last = event.time.values[-1]
+        assert found.reference_time.values == last
+        np.testing.assert_array_equal(found.time, last + found.lead.values)
+        assert found.rain_rate.units == "mm h-1"
+        assert found.rain_rate.dtype == np.float32
+        assert found.attrs["recipe"] == recipe
+        assert found.lead.standard_name == "forecast_period"
+
+
+@EVERY
+def test_leads_and_interval_are_those_asked_for_and_observed(recipe: str) -> None:
+    event = radar()
+    event = event.assign_coords(
+        time=event.time[0] + 2 * (event.time - event.time[0])
+    ).transpose("time", "y", "x")
+    found = rain_of(recipe, event, leads=5)
+    assert (found.lead / np.timedelta64(1, "m")).values.tolist() == [10, 20, 30, 40, 50]
+    # each lead is the same however many there are
+    xr.testing.assert_equal(found[:3], rain_of(recipe, event))
+
+
+@EVERY
+def test_no_later_frame_is_seen(recipe: str) -> None:
+    event = radar(frames=7)
+    now = event.time[3]
+    changed = event.where(event.time <= now, 40.0)
+    found = everything(recipe, event, reference_time=now)
+    for one, two, three in zip(
+        found,
+        everything(recipe, changed, reference_time=now),
+        everything(recipe, event.isel(time=slice(4))),
+        strict=True,
+    ):
+        assert one.reference_time == now
+        xr.testing.assert_identical(one, two)
+        xr.testing.assert_identical(one, three)
+
+
+@pytest.mark.parametrize("axes", ["y", "x", "yx"])
+@EVERY
+def test_the_order_of_rows_and_columns_changes_nothing_but_itself(
+    recipe: str, axes: str
+) -> None:
+    event = radar()
+    turned = event.isel({axis: slice(None, None, -1) for axis in axes})
+    for one, two in zip(
+        everything(recipe, event), everything(recipe, turned), strict=True
+    ):
+        np.testing.assert_array_equal(two.y, turned.y)
+        np.testing.assert_array_equal(two.x, turned.x)
+        xr.testing.assert_equal(two.sortby(["y", "x"]), one.sortby(["y", "x"]))
+
+
+# -------------------------------------------------------------- variables
+
+
+@EVERY
+def test_units_are_converted_at_the_door(recipe: str) -> None:
+    event = radar()
+    other = (event / 3.6e6).astype(np.float64)
+    other.rain_rate.attrs["units"] = "m s-1"
+    xr.testing.assert_allclose(
+        rain_of(recipe, other), rain_of(recipe, event), atol=1e-3
+    )
+
+
+@pytest.mark.parametrize("recipe", MOVING)
+def test_reflectivity_is_forecast_as_its_rain_is(recipe: str) -> None:
+    """They have the same network numbers, and are interpolated as rain rates."""
+    event = radar()
+    other = rain_rate_to_reflectivity(event.rain_rate.clip(0.01)).to_dataset()
+    found = made(recipe).predict(other).reflectivity
+    expected = rain_rate_to_reflectivity(rain_of(recipe, event).clip(0.01))
+    assert found.units == "dBZ"
+    assert (found.isnull() == expected.isnull()).all()
+    wet = expected > 10
+    assert int(wet.sum()) > 1000
+    assert float(abs(found - expected).where(wet).max()) < 0.1
+
+
+def test_vil_comes_in_stored_values() -> None:
+    event = radar().rename(rain_rate="vil")
+    event.vil.attrs["units"] = "kg m-2"
+    members = members_of(event).vil
+    highest = float(event.vil[-1].max())
+    assert 0 <= float(members.min()) < float(members.max()) <= highest * 1.02
+    assert np.unique(members.values[np.isfinite(members)]).size < 256
+
+
+def test_clouds_are_carried_along_but_have_no_scales_of_rain() -> None:
+    event = radar().rename(rain_rate="ir107")
+    event["ir107"] = (293.15 - 5 * event.ir107).assign_attrs(units="K")
+    found = made("extrapolation", target="ir107").predict(event).ir107
+    assert found.units == "degC"
+    ahead = event.ir107[-1, 10:40, 10:50].values - 273.15
+    error = found[2, 13:43, 16:56].values - ahead
+    assert abs(error).mean() < 0.05 * np.ptp(ahead)
+    for verb in ("predict", "ensemble"):
+        with pytest.raises(
+            ValueError, match=r"target is 'ir107', 'steps' .*; take 'extrapolation'"
+        ):
+            getattr(made("steps", target="ir107"), verb)(event)
+    with pytest.raises(CatalogError, match=r"no radar variable; name .* target="):
+        made("extrapolation").predict(event)
+
+
+# -------------------------------------------------------------- too few frames
+
+
+@EVERY
+def test_one_frame_alone_has_no_interval(recipe: str) -> None:
+    with pytest.raises(CatalogError, match=r"no event has two frames of 'rain_rate'"):
+        everything(recipe, radar().isel(time=[3]))
+
+
+def test_each_says_how_many_frames_it_needs() -> None:
+    event = radar()
+    for recipe, there in (("extrapolation", 1), ("steps", 1), ("steps", 2)):
+        with pytest.raises(
+            CatalogError,
+            match=rf"has {there} frames? without a gap .* '{recipe}' needs .*; choose",
+        ):
+            made(recipe).predict(event, reference_time=event.time[there - 1])
+    still = made("persistence").predict(event, reference_time=event.time[0])
+    np.testing.assert_allclose(still.rain_rate[0], event.rain_rate[0], atol=1e-3)
+    for recipe, history in (("extrapolation", 1), ("steps", 2)):
+        with pytest.raises(ValueError, match=rf"history is {history}, '{recipe}' nee"):
+            made(recipe, history=history)
+
+
+def test_frames_before_a_gap_are_not_looked_at() -> None:
+    event = radar(frames=9)
+    holed = event.isel(time=[0, 1, 2, 4, 5])
+    for recipe in ("persistence", "extrapolation"):
+        after = event.isel(time=[4, 5])
+        assert made(recipe).predict(holed).identical(made(recipe).predict(after))
+    with pytest.raises(CatalogError, match=r"2 frames without a gap .* 'steps' needs"):
+        made("steps").predict(holed)
+    longer = event.isel(time=[0, 1, 2, 4, 5, 6])
+    for one, two in zip(
+        everything("steps", longer),
+        everything("steps", event.isel(time=[4, 5, 6])),
+        strict=True,
+    ):
+        assert one.identical(two)
+
+
+# -------------------------------------------------------------- missing and impossible
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, -5.0])
+@EVERY
+def test_nothing_but_impossible_values_is_refused(recipe: str, value: float) -> None:
+    with pytest.raises(CatalogError, match=r"of 'rain_rate' .* are missing, .* choose"):
+        everything(recipe, radar().where(False, value))
+
+
+@pytest.mark.parametrize("value", [np.inf, -np.inf, -4.0, 1e20])
+@EVERY
+def test_impossible_values_count_as_missing(recipe: str, value: float) -> None:
+    spoilt = xr.zeros_like(radar().rain_rate, dtype=bool)
+    spoilt[:, 5:9, 5] = True
+    spoilt[-1, 20:24, 30:34] = True
+    spoilt[1, 40] = True
+    event = radar()
+    for one, two in zip(
+        everything(recipe, event.where(~spoilt, value)),
+        everything(recipe, event.where(~spoilt)),
+        strict=True,
+    ):
+        xr.testing.assert_identical(one, two)
+
+
+@pytest.mark.parametrize("recipe", MOVING)
+def test_a_last_frame_without_data_is_told_and_no_dry_forecast(recipe: str) -> None:
+    event = radar()
+    event = event.where(event.time < event.time[-1])
+    with pytest.warns(UserWarning, match=r"in the last 1 of .* forecast is missing"):
+        found = everything(recipe, event)
+    for each in found:
+        assert each.rain_rate.isnull().all()
+
+
+@pytest.mark.parametrize("recipe", ["extrapolation", Steps(motion_errors=False)])
+def test_missing_regions_are_carried_along_and_never_dry(recipe: Any) -> None:
+    event = radar(shape=(64, 80))
+    for t in range(4):
+        event.rain_rate[t, 8 + 3 * t : 20 + 3 * t, 30 - 4 * t : 50 - 4 * t] = np.nan
+    found = [rain_of(recipe, event)]
+    if recipe != "extrapolation":
+        found += list(members_of(event, recipe).rain_rate)
+    # missing in the last frame: rows 17 to 28, columns 18 to 37
+    for forecast in found:
+        for lead in (1, 2, 3):
+            missing = forecast[lead - 1].isnull().values
+            down, along = lead, 2 * lead
+            assert missing[18 + down : 28 + down, 19 + along : 37 + along].all()
+            around = missing[down + 2 : -2, along + 2 : -2].copy()
+            around[14:29, 15:38] = False
+            assert not around.any()
+    # and those ahead of what moves in are not known
+    assert found[0][2, :2].isnull().all()
+    assert found[0][2, :, :5].isnull().all()
+
+
+# -------------------------------------------------------------- hardly any rain
+
+
+@EVERY
+@pytest.mark.parametrize("value", [0.0, 3.0])
+def test_constant_fields_stay_what_they_are(recipe: str, value: float) -> None:
+    event = radar().where(False, value)
+    for found in everything(recipe, event):
+        assert found.rain_rate.notnull().all()
+        np.testing.assert_allclose(found.rain_rate, value, rtol=1e-4)
+
+
+@EVERY
+def test_a_single_wet_pixel_stays_one(recipe: str) -> None:
+    event = radar().where(False, 0.0)
+    event.rain_rate[:, 20, 30] = 5.0
+    for found in everything(recipe, event):
+        rain = found.rain_rate
+        assert rain.notnull().all()
+        assert float(rain.max()) <= 5.001
+        total = rain.sum(["y", "x"])
+        np.testing.assert_allclose(total, 5.0, rtol=0.05)
+
+
+@EVERY
+def test_rain_that_comes_or_goes_in_the_last_frame(recipe: str) -> None:
+    first = radar().where(False, 0.0)
+    first.rain_rate[-1, 20:26, 30:36] = 5.0
+    last = radar()
+    last.rain_rate[-1] = 0.0
+    for event, rain in ((first, 180.0), (last, 0.0)):
+        for found in everything(recipe, event):
+            known = found.rain_rate.notnull()
+            assert float(known.mean()) > 0.8
+            total = found.rain_rate.sum(["y", "x"])
+            np.testing.assert_allclose(total, rain, rtol=0.05)
+
+
+@EVERY
+@pytest.mark.parametrize("shape", [(37, 48), (7, 5), (2, 33), (2, 2)], ids=str)
+def test_any_grid(recipe: str, shape: tuple[int, int]) -> None:
+    event = radar(shape=shape)
+    highest = float(event.rain_rate[-1].max())
+    for found in everything(recipe, event):
+        rain = found.rain_rate
+        assert rain.shape[-2:] == shape
+        known = rain.notnull()
+        assert known.any(["y", "x"])[..., 0].all()
+        assert 0 <= float(rain.min()) <= float(rain.max()) <= highest + 1e-3
+
+
+# -------------------------------------------------------------- members
+
+
+def test_a_member_is_the_same_however_many_are_drawn() -> None:
+    event = radar()
+    few, many = (members_of(event, members=count) for count in (8, 20))
+    xr.testing.assert_identical(few, many.isel(member=slice(8)))
+    again = members_of(event, members=8)
+    xr.testing.assert_identical(few, again)
+    other = members_of(event, members=8, seed=1)
+    assert not (few.rain_rate == other.rain_rate).all(["lead", "y", "x"]).any()
+    nowcaster = made("steps", seed=7)
+    assert nowcaster.ensemble(event, members=8, seed=1).dataset.equals(other)
+
+
+def test_members_differ_and_each_could_have_been_observed() -> None:
+    """Of rain that stands still they have the amounts, at other places."""
+    event = radar((0, 0), shape=(64, 64))
+    now = event.rain_rate[-1]
+    members = members_of(event, Steps(motion_errors=False), members=6).rain_rate
+    assert members.notnull().all()
+    for member in members:
+        for lead in member:
+            assert float(lead.mean()) == pytest.approx(float(now.mean()), rel=0.05)
+            assert float(lead.max()) == pytest.approx(float(now.max()), rel=0.05)
+            wet = float((lead >= 0.1).mean())
+            assert wet == pytest.approx(float((now >= 0.1).mean()), rel=0.05)
+    flat = members[:, -1].values.reshape(6, -1)
+    alike = np.corrcoef(flat)[np.triu_indices(6, 1)]
+    assert (alike < 0.999).all()
+    assert (alike > 0.5).all()
+    spread = members.std("member").mean(["y", "x"])
+    assert (spread.diff("lead") > 0).all()
+
+
+def test_the_deterministic_forecast_of_steps_is_its_mean() -> None:
+    event = radar()
+    one, two = (made("steps", seed=seed).predict(event) for seed in (0, 9))
+    assert one.identical(two)
+    assert not one.identical(made("extrapolation").predict(event))
+    members = members_of(event, members=12)
+    mean = members.rain_rate.mean("member", skipna=False)
+    errors = abs(members.rain_rate - one.rain_rate).mean(["lead", "y", "x"])
+    assert float(abs(mean - one.rain_rate).mean()) < 0.7 * float(errors.mean())
+
+
+def test_its_footprint_is_one_of_probabilities() -> None:
+    event = radar()
+    hazards = [f"rain_rate >= {amount} mm h-1" for amount in (0.5, 2, 6, 500)]
+    footprint = made("steps").footprint(
+        event, *hazards, members=10, percentiles=(10, 50, 90)
+    )
+    chance = footprint.dataset.probability
+    assert float(chance.min()) == 0
+    assert float(chance.max()) == 1
+    known = chance.notnull()
+    assert bool((chance.diff("hazard") <= 1e-6).where(known.isel(hazard=0), True).all())
+    assert float(chance.isel(hazard=-1).max()) == 0
+    assert 0 < int(((chance > 0) & (chance < 1)).sum())
+    percentile = footprint.dataset.percentile
+    rising = percentile.diff("quantile") >= -1e-4
+    assert bool(rising.where(percentile[{"quantile": slice(1, None)}].notnull()).all())
+    ensemble = made("steps").ensemble(event, members=10)
+    again = ensemble.footprint(*hazards, percentiles=(10, 50, 90)).dataset
+    xr.testing.assert_allclose(again.probability, chance)
+
+
+# -------------------------------------------------------------- fit, save, load
+
+
+@pytest.fixture(scope="module")
+def archive() -> Catalog:
+    events = [
+        Catalog.from_xarray(radar(frames=9, seed=seed), prefix=f"{seed}")
+        for seed in (1, 2)
+    ]
+    return events[0] | events[1]
+
+
+@pytest.mark.parametrize("recipe", [*MOVING, Steps(levels=3)], ids=str)
+def test_fit_measures_errors_and_a_file_keeps_them(
+    recipe: Any, archive: Catalog, tmp_path: Path
+) -> None:
+    event = radar()
+    nowcaster = made(recipe, history=4)
+    path = tmp_path / "classic.safetensors"
+    with pytest.raises(NotFittedError, match=r"is not fitted; call fit"):
+        nowcaster.save(path)
+    before = nowcaster.predict(event)
+    nowcaster.fit(archive[:1], validation=archive[1:], progress=False)
+    xr.testing.assert_equal(nowcaster.predict(event), before)
+    assert nowcaster.log.empty
+    members = nowcaster.ensemble(event, members=2).dataset
+    if recipe != "extrapolation":
+        xr.testing.assert_equal(members, members_of(event, recipe, members=2))
+    assert (members.rain_rate.isnull() == before.rain_rate.isnull()).mean() > 0.9
+    loaded = Nowcaster.load(nowcaster.save(path), device="cpu")
+    assert loaded.name == nowcaster.name
+    assert loaded.predict(event).identical(nowcaster.predict(event))
+    assert loaded.ensemble(event, members=2).dataset.identical(members)
+    assert loaded._network == nowcaster._network
+
+
+def test_members_of_extrapolation_need_its_errors() -> None:
+    with pytest.raises(NotFittedError, match=r"'extrapolation' is not fitted; call"):
+        made("extrapolation").ensemble(radar(), members=2)
+
+
+# -------------------------------------------------------------- options
+
+
+def test_options_change_the_forecast() -> None:
+    event = radar()
+    plain = rain_of("steps", event)
+    xr.testing.assert_equal(rain_of(Steps(), event), plain)
+    for other in (Steps(levels=3), Steps(motion="spectral")):
+        assert not rain_of(other, event).equals(plain)
+    still = members_of(event, Steps(motion_errors=False))
+    assert not still.equals(members_of(event))
+    carried = rain_of("extrapolation", event)
+    for mode in ("nearest", "bicubic"):
+        assert not rain_of(Extrapolation(interpolation=mode), event).equals(carried)
+
+
+@pytest.mark.parametrize(
+    ("kind", "options", "message"),
+    [
+        (Steps, {"levels": 1}, r"levels is 1, wanted a whole number, 2 or more"),
+        (Steps, {"levels": 4.0}, r"levels is 4.0, wanted a whole number, 2 or more"),
+        (Steps, {"levels": "6"}, r"levels is '6', wanted a whole number, 2 or more"),
+        (Steps, {"motion": "darts"}, r"motion is 'darts', wanted one of 'lucas-kanad"),
+        (Steps, {"motion_errors": None}, r"motion_errors is None, wanted one of True"),
+        (Extrapolation, {"motion": 3}, r"motion is 3, wanted one of 'lucas-kanade'"),
+        (Extrapolation, {"interpolation": "cubic"}, r"interpolation is 'cubic', want"),
+    ],
+)
+def test_wrong_options_fail_at_once(kind: Any, options: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        kind(**options)
+    with pytest.raises(TypeError, match=r"not trained, so it takes no loss"):
+        Nowcaster(kind(), loss=3)
+
+
+# -------------------------------------------------------------- devices
+
+
+class Doubles(TorchDispatchMode):
+    """Which operations make maps in double precision, which MPS lacks."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: set[str] = set()
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None) -> Any:
+        made = function(*args, **(kwargs or {}))
+        for each in made if isinstance(made, list | tuple) else (made,):
+            # an AR model, of a few numbers, is fitted on the CPU
+            if isinstance(each, Tensor) and each.ndim > 1:
+                if each.dtype in (torch.float64, torch.complex128):
+                    self.found.add(str(function))
+        return made
+
+
+@EVERY
+def test_no_map_is_held_in_double_precision(recipe: str) -> None:
+    with Doubles() as doubles:
+        everything(recipe, radar().astype(np.float64))
+    assert not doubles.found
+    with Doubles() as doubles:
+        torch.zeros(2, 2).double()
+    assert doubles.found
+
+
+@pytest.mark.parametrize("recipe", ["extrapolation", "steps"])
+def test_a_device_without_padding_by_the_edge_gets_the_same(
+    recipe: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    event = radar()
+    expected = everything(recipe, event)
+    plain = torch.nn.functional.grid_sample
+
+    def poorer(*args: Any, padding_mode: str = "zeros", **options: Any) -> Tensor:
+        assert padding_mode == "zeros"
+        return plain(*args, padding_mode=padding_mode, **options)
+
+    monkeypatch.setattr(torch.nn.functional, "grid_sample", poorer)
+    monkeypatch.setattr(warping, "BORDERLESS", ("cpu",))
+    for one, two in zip(everything(recipe, event), expected, strict=True):
+        xr.testing.assert_allclose(one, two, atol=1e-3)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device")
+@EVERY
+def test_the_graphics_card_forecasts_what_the_processor_does(recipe: str) -> None:
+    event = radar(shape=(128, 160))
+    one, two = (rain_of(recipe, event, device=device) for device in ("cpu", "cuda"))
+    # at the edge of what is known a rounding decides
+    assert float((one.isnull() != two.isnull()).mean()) < 1e-3
+    error = abs(one - two)
+    if recipe == "steps":  # a rounding may change a rank, and so an amount
+        assert float(error.mean()) < 1e-3 * float(one.mean())
+    else:
+        assert float(error.max()) < 1e-3
+    if recipe == "steps":
+        members = members_of(event, device="cuda")
+        again = members_of(event, device="cuda", members=5)
+        xr.testing.assert_allclose(members, again.isel(member=slice(3)))
