@@ -246,6 +246,34 @@ def test_missing_regions_that_move_otherwise_do_not_mislead() -> None:
     assert_moves(motion_of(event), 2000 / 300, -1000 / 300)
 
 
+def test_a_hole_in_a_small_map_does_not_let_motion_run_away() -> None:
+    """On coarse scales hardly a pixel of it is known."""
+    event = radar(shape=(64, 80))
+    for t in range(4):
+        event.rain_rate[t, 8 + 3 * t : 20 + 3 * t, 30 - 4 * t : 50 - 4 * t] = np.nan
+    assert_moves(motion_of(event), 2000 / 300, -1000 / 300)
+
+
+def test_little_that_is_known_of_a_large_map_is_enough() -> None:
+    event = radar(shape=(96, 128))
+    known = xr.zeros_like(event.rain_rate, dtype=bool)
+    known[:, 30:74, 40:84] = True
+    motion = motion_of(event.where(known))
+    inside = motion.isel(y=slice(40, 64), x=slice(50, 74))
+    error = np.hypot(inside.u - 2000 / 300, inside.v + 1000 / 300)
+    assert float(error.mean()) < 0.05 * 1000 * 5**0.5 / 300
+
+
+@pytest.mark.parametrize("method", ["lucas-kanade", "spectral"])
+def test_frames_that_have_nothing_in_common_do_not_fly(method: Any) -> None:
+    """No further than all scales together can see, 62 pixels."""
+    parts = [radar(shape=(96, 96), seed=seed).isel(time=[seed]) for seed in range(4)]
+    motion = motion_of(xr.concat(parts, "time"), Extrapolation(motion=method))
+    limit = 62 * 1000 / 300
+    assert float(abs(motion.u).max()) < limit
+    assert float(abs(motion.v).max()) < limit
+
+
 def test_frames_before_a_gap_are_not_looked_at() -> None:
     one, other = radar((0, -2), frames=4), radar((1, 2), frames=6)
     event = one.isel(time=[0, 1]).combine_first(other.isel(time=[3, 4, 5]))

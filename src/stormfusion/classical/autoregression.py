@@ -62,18 +62,17 @@ class AR2:
         downscaled NWP. *Quart. J. Roy. Meteor. Soc.*, **132**, 2127-2155,
         <https://doi.org/10.1256/qj.04.100>.
         """
-        # on the CPU: MPS has no double precision, which 1 - lag_1 ** 2 needs near 1
-        one = lag_1.cpu().double().nan_to_num(0.0).clamp(0.0, MOST)
+        one = lag_1.double().nan_to_num(0.0).clamp(0.0, MOST)
         square = one.square()
         least = (3 * square - 2 + 2 * (1 - square) ** 1.5) / square.clamp(min=1e-12)
         # without correlation the bound is 0 / 0; near it, a quarter of the square
         least = torch.where(square > 1e-4, least, -square / 4)
-        two = lag_2.cpu().double().nan_to_num(0.0)
+        two = lag_2.double().nan_to_num(0.0)
         two = torch.minimum(torch.maximum(two, least), one)
         phi_1 = one * (1 - two) / (1 - square)
         phi_2 = (two - square) / (1 - square)
         phi_0 = (1 - phi_1 * one - phi_2 * two).clamp(min=0.0).sqrt()
-        return cls(*(part.to(lag_1) for part in (phi_1, phi_2, phi_0)))
+        return cls(*(part.to(lag_1.dtype) for part in (phi_1, phi_2, phi_0)))
 
     def kept(self, leads: int) -> Float[Tensor, "lead 2 level"]:
         """
