@@ -169,7 +169,9 @@ def wavenumbers(
     0.559
     """
     down = torch.fft.fftfreq(shape[0], device=device)[:, None]
-    return torch.hypot(down, torch.fft.rfftfreq(shape[1], device=device).expand(1, -1))
+    along = torch.fft.rfftfreq(shape[1], device=device)
+    found: Tensor = (down.square() + along.square()).sqrt()
+    return found
 
 
 def fast(size: int) -> int:
@@ -226,7 +228,8 @@ def products(
     twice = torch.full((one.shape[-1],), 2.0, device=one.device)
     twice[0] = 1.0
     twice[width // 2] = 1.0  # the size is even
-    product = (one * other.conj()).real * twice
+    # in real numbers: older versions of MPS take a conjugate for the number itself
+    product = (one.real * other.real + one.imag * other.imag) * twice
     product[..., 0, 0] = 0.0
     return torch.einsum("kyw,...yw->...k", cascade.filters.square(), product)
 

@@ -31,6 +31,8 @@ DOUBT = 0.02
 """The same, by how badly the frames match there."""
 ENOUGH = 25
 """Pixels of rain in both of two frames without which no motion is told."""
+FEWEST = 16
+"""Known pixels of a scale in each frame without which it tells nothing."""
 RAIN = 0.1
 """Network number from which on a pixel counts as rain."""
 
@@ -53,9 +55,11 @@ def motion(frames: Frames, *, method: Method = "lucas-kanade") -> Velocity:
     for neighbourhoods $s$ that shrink from 64 to 8 pixels: each keeps to the motion of
     the larger one where it holds too little rain to tell, or rain that does not match:
     $\lambda$ grows with the mean square of what is left of the difference. So dry areas
-    move with the rain around them. The `"spectral"` method finds a sum of cosine waves,
-    the long ones first. Pixels count by the square of their amount (times that of the
-    gradient), pairs with a missing pixel or one from beyond the edge not at all.
+    move with the rain around them. A scale changes the motion by one of its pixels at
+    most, and not at all where fewer than 16 of them are known. The `"spectral"` method
+    finds a sum of cosine waves, the long ones first. Pixels count by the square of
+    their amount (times that of the gradient), pairs with a missing pixel or one from
+    beyond the edge not at all.
 
     Parameters
     ----------
@@ -109,7 +113,10 @@ def motion(frames: Frames, *, method: Method = "lucas-kanade") -> Velocity:
         cells = _smallest(torch.zeros_like(frames[:, :2, :1, :1]), height, width)
         for amount, known, scale in _pyramid(frames):
             products = _products(amount, known, cells, scale)
-            cells = _solved(products, scale, method)
+            # gradients of a scale see no further than a pixel of it
+            change = (_solved(products, scale, method) - cells).clamp(-scale, scale)
+            enough = known.flatten(2).sum(2).amin(1) >= FEWEST
+            cells = cells + change * enough[:, None, None, None]
         found = resized(cells, _whole(height), _whole(width))[..., :height, :width]
         found = torch.where(found.isfinite(), found, 0.0)
         told: Velocity = found * moving(frames)[:, None, None, None]

@@ -128,10 +128,11 @@ def white(
         generator=generator,
         device=generator.device,
     )
-    wave: Tensor = torch.view_as_complex(drawn * (height * width / 2) ** 0.5)
+    drawn *= (height * width / 2) ** 0.5
+    conjugate = torch.tensor((1.0, -1.0), device=drawn.device)
     for column in (0, width // 2):
         # a real field has conjugate waves at opposite wavenumbers
-        one = wave[:, :, column]
-        other = one.flip(1).roll(1, dims=1).conj()
-        wave[:, :, column] = (one + other) / 2**0.5
-    return wave
+        one = drawn[:, :, column]
+        other = one.flip(1).roll(1, dims=1) * conjugate
+        drawn[:, :, column] = (one + other) / 2**0.5
+    return torch.view_as_complex(drawn)

@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from stormfusion.classical.flow import Velocity
-from stormfusion.classical.warping import warped
+from stormfusion.classical.warping import sampled, warped
 
 Path: TypeAlias = Float[Tensor, "batch lead 2 rows columns"]
 """Displacements at nodes of the grid, down the rows and along them [pixels]."""
@@ -177,9 +177,7 @@ class Carrier:
         place = _places(displacement, *fields.shape[-2:])
         sizes = (max(len(fields), len(place)), -1, -1, -1)
         place, value = place.expand(sizes), fields[:, None].expand(sizes)
-        found = F.grid_sample(
-            value, place, mode=mode, padding_mode="border", align_corners=True
-        )
+        found = sampled(value, place, mode)
         if mode == "bicubic":
             found = found.clamp(*value.aminmax())
         # beyond the edge by more than half a pixel, the nearest is none

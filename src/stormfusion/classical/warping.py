@@ -4,6 +4,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+BORDERLESS = ("mps",)
+"""Devices that lack the padding mode `"border"`, and bicubic interpolation, in some
+versions of torch."""
+
 
 def warped(values: Tensor, y: Tensor, x: Tensor, mode: str = "bilinear") -> Tensor:
     """
@@ -32,8 +36,26 @@ def warped(values: Tensor, y: Tensor, x: Tensor, mode: str = "bilinear") -> Tens
     batch = max(place.shape[0], values.shape[0])
     place = place.expand(batch, -1, -1, -1)
     values = values.expand(batch, -1, -1, -1)
+    return sampled(values, place, mode)
+
+
+def sampled(values: Tensor, place: Tensor, mode: str = "bilinear") -> Tensor:
+    """
+    Values at places as `grid_sample` counts them, from -1 to 1; beyond, of the edge.
+
+    Examples
+    --------
+    >>> values = torch.tensor([[[[1.0, 2.0]]]])
+    >>> sampled(values, torch.tensor([[[[7.0, 0.0]]]])).item()
+    2.0
+    """
+    padding = "border"
+    if values.device.type in BORDERLESS and mode == "bicubic":
+        return sampled(values.cpu(), place.cpu(), mode).to(values.device)
+    if values.device.type in BORDERLESS:
+        place, padding = place.clamp(-1, 1), "zeros"
     return F.grid_sample(
-        values, place, mode=mode, padding_mode="border", align_corners=True
+        values, place, mode=mode, padding_mode=padding, align_corners=True
     )
 
 

@@ -201,7 +201,7 @@ def checked_baselines(baselines: Any) -> tuple[str, ...]:
             "('persistence', 'steps')"
         )
     for name in baselines:
-        if name not in CLASSICS:
+        if not isinstance(name, str) or name not in CLASSICS:
             raise ValueError(
                 f"baselines name {name!r}, wanted some of {', '.join(CLASSICS)}; "
                 "evaluate a trained nowcaster itself"

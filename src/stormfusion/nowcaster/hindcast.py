@@ -91,6 +91,11 @@ class Hindcaster:
         """A nowcast without training of the same task, of the target alone."""
         task = replace(self.task, inputs=(self.task.target,), derived=())
         network = Recipe.parse(name).classic().build(task)
+        if task.history < network.least:
+            raise ValueError(
+                f"history is {task.history}, {name!r} needs {network.least} frames; "
+                "give the nowcaster as many, or leave it out of the baselines"
+            )
         return Hindcaster(name, task, network, None, self.device, self.seed)
 
     def stack(

@@ -1,6 +1,7 @@
 """Motion as a labelled field [m s-1]."""
 
 import warnings
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,9 @@ def field_of_motion(
 ) -> xr.Dataset:
     """The motion of an event's last frames, as `Nowcaster.motion` describes it."""
     event = as_event(event)
-    plain = caster.beside(Extrapolation.name)
+    enough = max(caster.task.history, Extrapolation.module.least)
+    seeing = replace(caster, task=replace(caster.task, history=enough))
+    plain = seeing.beside(Extrapolation.name)
     made = plain.forecast(event, reference_time)
     assert isinstance(made, sampling.ClassicForecast)
     frames = made.classic.frames(made.past)
@@ -44,7 +47,8 @@ def field_of_motion(
         if "crs" in found.coords:
             found[name].attrs["grid_mapping"] = "crs"
     reference = made.reference_time.to_datetime64().astype("datetime64[ns]")
-    found = found.assign_coords(reference_time=((), reference))
+    told_by = {"standard_name": "forecast_reference_time"}
+    found = found.assign_coords(reference_time=((), reference, told_by))
     found.attrs["motion"] = method if told else "none: too little rain to tell it"
     if not told:
         warnings.warn(
