@@ -200,10 +200,12 @@ def _places(displacement: Tensor, height: int, width: int) -> Tensor:
     # from the edges of the pixels, for between the centers of one there is no way
     size = torch.tensor((float(width), float(height)), device=device)[:, None]
     node = (2 * node + 1) / size - 1
-    along = node @ _between(width, columns, device).T
-    # the matrix of the columns first, which are then whole rows of pairs
-    pairs = along.transpose(2, 3).flatten(2)
-    place: Tensor = _between(height, rows, device) @ pairs
+    # half precision would round places by a pixel
+    with torch.autocast(device.type, enabled=False):
+        along = node @ _between(width, columns, device).T
+        # the matrix of the columns first, which are then whole rows of pairs
+        pairs = along.transpose(2, 3).flatten(2)
+        place: Tensor = _between(height, rows, device) @ pairs
     return place.reshape(-1, height, width, 2)
 
 
