@@ -30,7 +30,7 @@ PRIOR = 1e-4
 DOUBT = 0.02
 """The same, by how badly the frames match there."""
 ENOUGH = 25
-"""Pixels of rain in both of two frames without which no motion is told."""
+"""Pixels of rain in two frames in a row without which no motion is told."""
 RAIN = 0.1
 """Network number from which on a pixel counts as rain."""
 
@@ -67,8 +67,8 @@ def motion(frames: Frames, *, method: Method = "lucas-kanade") -> Velocity:
     Returns
     -------
     Tensor
-        Never NaN. Zero everywhere where fewer than 25 pixels rain in both of two
-        frames; see `moving`.
+        Never NaN. Zero everywhere where there are not 25 pixels of rain in two frames
+        in a row; see `moving`.
 
     Raises
     ------
@@ -118,8 +118,7 @@ def motion(frames: Frames, *, method: Method = "lucas-kanade") -> Velocity:
 
 def moving(frames: Frames) -> Bool[Tensor, " batch"]:
     """
-    Whether there is rain enough to tell motion: 25 pixels in each of two frames, one
-    after the other.
+    Whether there is rain enough to tell motion: 25 pixels in two frames in a row.
 
     Examples
     --------
