@@ -63,12 +63,12 @@ def test_rain_that_only_moves_is_known_ahead(target: str, method: str) -> None:
 def test_it_is_the_last_frame_carried_by_the_motion_in_amounts(target: str) -> None:
     frames = storm()[:4]
     frames[-1, 40:44, 30:40] = torch.nan
-    module = built(target, Extrapolation(interpolation="bicubic"))
+    module = built(target, Extrapolation("spectral", "bicubic"))
     found = module.nowcast(past_of(frames[None]))[0]
 
     twin = scaling_for("rain_rate" if target == "reflectivity" else target)
     amounts = twin.denormalize(frames[-1])
-    velocity = motion(frames[None, -3:])
+    velocity = motion(frames[None, -3:], method="spectral")
     wanted = extrapolated(amounts, velocity, 6, mode="bicubic")
     if target == "reflectivity":
         wanted = scaling_for(target).denormalize(twin.normalize(wanted))
