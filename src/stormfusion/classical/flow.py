@@ -30,7 +30,7 @@ PRIOR = 1e-4
 DOUBT = 0.02
 """The same, by how badly the frames match there."""
 ENOUGH = 25
-"""Pixels of rain in both of two frames without which no motion is told."""
+"""Pixels of rain in two frames in a row without which no motion is told."""
 FEWEST = 16
 """Known pixels of a scale in each frame without which it tells nothing."""
 RAIN = 0.1
@@ -71,8 +71,8 @@ def motion(frames: Frames, *, method: Method = "lucas-kanade") -> Velocity:
     Returns
     -------
     Tensor
-        Never NaN. Zero everywhere where fewer than 25 pixels rain in both of two
-        frames; see `moving`.
+        Never NaN. Zero everywhere where there are not 25 pixels of rain in two frames
+        in a row; see `moving`.
 
     Raises
     ------
@@ -115,25 +115,28 @@ def motion(frames: Frames, *, method: Method = "lucas-kanade") -> Velocity:
             products = _products(amount, known, cells, scale)
             # gradients of a scale see no further than a pixel of it
             change = (_solved(products, scale, method) - cells).clamp(-scale, scale)
-            enough = known.flatten(2).sum(2).amin(1) >= FEWEST
-            cells = cells + change * enough[:, None, None, None]
+            enough = known.flatten(2).sum(2) >= FEWEST
+            told = (enough[:, 1:] & enough[:, :-1]).any(1)
+            cells = cells + change * told[:, None, None, None]
         found = resized(cells, _whole(height), _whole(width))[..., :height, :width]
         found = torch.where(found.isfinite(), found, 0.0)
-        told: Velocity = found * moving(frames)[:, None, None, None]
-    return told
+        velocity: Velocity = found * moving(frames)[:, None, None, None]
+    return velocity
 
 
 def moving(frames: Frames) -> Bool[Tensor, " batch"]:
     """
-    Whether there is rain enough to tell motion: 25 pixels in both of two frames.
+    Whether there is rain enough to tell motion: 25 pixels in two frames in a row.
 
     Examples
     --------
     >>> moving(torch.zeros(1, 3, 32, 32)).tolist()
     [False]
     """
-    wet = frames[:, -3:] >= RAIN  # NaN is not
-    return (wet.flatten(2).sum(2) >= ENOUGH).sum(1) >= 2
+    frames = frames[:, -3:]
+    wet = (frames >= RAIN) & frames.isfinite()
+    enough = wet.flatten(2).sum(2) >= ENOUGH
+    return (enough[:, 1:] & enough[:, :-1]).any(1)
 
 
 def _whole(size: int) -> int:
@@ -203,10 +206,11 @@ def _solved(products: Tensor, scale: int, method: str) -> Velocity:
     prior = PRIOR / scale**2
     products, left = products[:, :5], products[:, 5:]
     whole = products.mean((-2, -1), keepdim=True)
-    found = _solve(whole, 1e-12, torch.zeros_like(whole[:, :2]))
+    doubt = 1e-12 + DOUBT * left.mean((-2, -1))[..., None]
+    found = _solve(whole, doubt, torch.zeros_like(whole[:, :2]))
     found = found.expand(-1, -1, rows, columns)
     if method == "spectral":
-        return found + _waves(products, found, prior)
+        return found + _waves(products, found, prior + doubt, scale)
     for window in WINDOWS:
         if window < scale:
             break
@@ -228,19 +232,22 @@ def _solve(products: Tensor, prior: Tensor | float, expected: Velocity) -> Veloc
     return torch.stack(((y * xx - x * yx) / size, (x * yy - y * yx) / size), 1)
 
 
-def _waves(products: Tensor, mean: Velocity, prior: float) -> Velocity:
+def _waves(products: Tensor, mean: Velocity, prior: Tensor, scale: int) -> Velocity:
     """What cosine waves add to the mean motion, by least squares."""
     rows, columns = products.shape[-2:]
+    # none that few cells, or the few pixels of a coarse frame, cannot tell
+    least = 2 * max(CELL, scale) // CELL
+    known = [min(WAVES, max(size // least, 1)) for size in (rows, columns)]
     down, along = (
         torch.cos(
             math.pi
-            * torch.arange(WAVES, device=products.device)[:, None]
+            * torch.arange(waves, device=products.device)[:, None]
             * (torch.arange(size, device=products.device) + 0.5)
             / size
         )
-        for size in (rows, columns)
+        for size, waves in zip((rows, columns), known, strict=True)
     )
-    basis = torch.einsum("ay,bx->abyx", down, along).reshape(WAVES**2, -1)
+    basis = torch.einsum("ay,bx->abyx", down, along).reshape(known[0] * known[1], -1)
     yy, yx, xx, y, x = products.flatten(2).unbind(1)
     y = y - yy * mean[:, 0].flatten(1) - yx * mean[:, 1].flatten(1)
     x = x - yx * mean[:, 0].flatten(1) - xx * mean[:, 1].flatten(1)
@@ -248,11 +255,11 @@ def _waves(products: Tensor, mean: Velocity, prior: float) -> Velocity:
     top, bottom = torch.cat(parts[:2], 2), torch.cat(parts[1:], 2)
     right = torch.cat([torch.einsum("ip,bp->bi", basis, b) for b in (y, x)], 1)
     # short waves are held to zero the more
-    number = torch.arange(WAVES, device=products.device, dtype=torch.float32)
-    stiff = (number[:, None] ** 2 + number**2).flatten() + 0.1
-    stiff = (prior * rows * columns / WAVES**2) * torch.cat((stiff, stiff))
-    matrix = torch.cat((top, bottom), 1) + torch.diag(stiff)
-    found = torch.linalg.solve(matrix, right).reshape(-1, 2, WAVES**2)
+    a, b = (torch.arange(waves, device=products.device) for waves in known)
+    stiff = (a[:, None] ** 2 + b**2).flatten() + 0.1
+    stiff = prior[:, 0] * (rows * columns / WAVES**2) * torch.cat((stiff, stiff))
+    matrix = torch.cat((top, bottom), 1) + torch.diag_embed(stiff)
+    found = torch.linalg.solve(matrix, right).reshape(-1, 2, len(basis))
     waves: Tensor = (found @ basis).reshape(-1, 2, rows, columns)
     return waves
 

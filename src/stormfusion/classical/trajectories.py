@@ -179,10 +179,11 @@ class Carrier:
         place, value = place.expand(sizes), fields[:, None].expand(sizes)
         found = sampled(value, place, mode)
         if mode == "bicubic":
-            found = found.clamp(*value.aminmax())
+            low, high = value.amin((2, 3), True), value.amax((2, 3), True)
+            found = found.clamp(low, high)
         # beyond the edge by more than half a pixel, the nearest is none
         known = F.grid_sample(
-            self.known.expand(sizes), place, mode="nearest", align_corners=True
+            self.known.expand(sizes), place, mode="nearest", align_corners=False
         )
         return found.masked_fill_(known == 0, torch.nan)[:, 0]
 
@@ -194,12 +195,15 @@ def _places(displacement: Tensor, height: int, width: int) -> Tensor:
     y, x = _nodes(height, device)[:, None], _nodes(width, device)
     # x before y, as they are in the last dimension
     node = torch.stack((x - displacement[:, 1], y - displacement[:, 0]), 2)
-    last = torch.tensor((width - 1.0, height - 1.0), device=device).clamp(min=1.0)
-    node = node * (2 / last[:, None]) - 1
-    along = node @ _between(width, columns, device).T
-    # the matrix of the columns first, which are then whole rows of pairs
-    pairs = along.transpose(2, 3).flatten(2)
-    place: Tensor = _between(height, rows, device) @ pairs
+    # from the edges of the pixels, for between the centers of one there is no way
+    size = torch.tensor((float(width), float(height)), device=device)[:, None]
+    node = (2 * node + 1) / size - 1
+    # half precision would round places by a pixel
+    with torch.autocast(device.type, enabled=False):
+        along = node @ _between(width, columns, device).T
+        # the matrix of the columns first, which are then whole rows of pairs
+        pairs = along.transpose(2, 3).flatten(2)
+        place: Tensor = _between(height, rows, device) @ pairs
     return place.reshape(-1, height, width, 2)
 
 
@@ -214,11 +218,16 @@ def _filled(fields: Tensor, missing: Tensor) -> Tensor:
     """Missing pixels as the mean of their known neighbours, or zero."""
     if not bool(missing.any()):
         return fields
-    both = torch.stack((fields.nan_to_num(0.0), (~missing).float()), 1)
-    both = F.pad(both, (1, 1, 1, 1))
-    both = both[..., :-2, :] + both[..., 1:-1, :] + both[..., 2:, :]
-    value, known = (both[..., :-2] + both[..., 1:-1] + both[..., 2:]).unbind(1)
-    return torch.where(missing, value / known.clamp(min=1.0), fields)
+    fields = fields.masked_fill(missing, 0.0)
+    # bicubic interpolation looks two pixels far
+    for _ in range(2):
+        both = torch.stack((fields, (~missing).float()), 1)
+        both = F.pad(both, (1, 1, 1, 1))
+        both = both[..., :-2, :] + both[..., 1:-1, :] + both[..., 2:, :]
+        value, known = (both[..., :-2] + both[..., 1:-1] + both[..., 2:]).unbind(1)
+        fields = torch.where(missing, value / known.clamp(min=1.0), fields)
+        missing = known == 0
+    return fields
 
 
 @torch.no_grad()

@@ -29,10 +29,7 @@ def warped(values: Tensor, y: Tensor, x: Tensor, mode: str = "bilinear") -> Tens
     1.5
     """
     height, width = values.shape[-2:]
-    # a map one pixel wide has no scale; any number does for it
-    place = torch.stack(
-        (x * (2 / max(width - 1, 1)) - 1, y * (2 / max(height - 1, 1)) - 1), -1
-    )
+    place = torch.stack(((2 * x + 1) / width - 1, (2 * y + 1) / height - 1), -1)
     batch = max(place.shape[0], values.shape[0])
     place = place.expand(batch, -1, -1, -1)
     values = values.expand(batch, -1, -1, -1)
@@ -41,21 +38,24 @@ def warped(values: Tensor, y: Tensor, x: Tensor, mode: str = "bilinear") -> Tens
 
 def sampled(values: Tensor, place: Tensor, mode: str = "bilinear") -> Tensor:
     """
-    Values at places as `grid_sample` counts them, from -1 to 1; beyond, of the edge.
+    Values at places counted from -1 to 1, from one outer edge of the map to the other.
+
+    Beyond the center of the first and the last pixel they are those of the edge.
 
     Examples
     --------
     >>> values = torch.tensor([[[[1.0, 2.0]]]])
-    >>> sampled(values, torch.tensor([[[[7.0, 0.0]]]])).item()
-    2.0
+    >>> sampled(values, torch.tensor([[[[0.0, 0.0], [7.0, 0.0]]]])).tolist()
+    [[[[1.5, 2.0]]]]
     """
     padding = "border"
     if values.device.type in BORDERLESS and mode == "bicubic":
         return sampled(values.cpu(), place.cpu(), mode).to(values.device)
     if values.device.type in BORDERLESS:
-        place, padding = place.clamp(-1, 1), "zeros"
+        last = 1 - 1 / torch.tensor(values.shape[:-3:-1], device=values.device)
+        place, padding = place.minimum(last).maximum(-last), "zeros"
     return F.grid_sample(
-        values, place, mode=mode, padding_mode=padding, align_corners=True
+        values, place, mode=mode, padding_mode=padding, align_corners=False
     )
 
 
