@@ -169,3 +169,9 @@ def test_a_baseline_that_does_not_know_the_target_says_so(storms: Catalog) -> No
     assert (moving < 0.5 * still).all()
     with pytest.raises(ValueError, match=r"'ir107', 'steps' forecasts one of rain_ra"):
         scores("persistence", clouds, baselines=("steps",), **options)
+
+
+def test_a_baseline_of_the_same_name_and_other_options_is_refused() -> None:
+    catalog = Catalog.synthetic(1, size=32)
+    with pytest.raises(ValueError, match="would have the same name"):
+        Nowcaster(Steps(levels=3)).evaluate(catalog, baselines=("steps",))

@@ -1,10 +1,12 @@
 """Nowcasting without training."""
 
+from stormfusion.classical.aligned import Aligned
 from stormfusion.classical.autoregression import AR2
 from stormfusion.classical.cascade import Cascade
 from stormfusion.classical.classic import Classic, Untrained
 from stormfusion.classical.extrapolation import Extrapolation
 from stormfusion.classical.flow import motion, moving
+from stormfusion.classical.local import LocalNoise
 from stormfusion.classical.matching import Matching
 from stormfusion.classical.noise import Noise
 from stormfusion.classical.persistence import Persistence
@@ -16,9 +18,11 @@ from stormfusion.classical.trajectories import carried, displacements, extrapola
 __all__ = [
     "AR2",
     "CLASSICS",
+    "Aligned",
     "Cascade",
     "Classic",
     "Extrapolation",
+    "LocalNoise",
     "Matching",
     "MotionErrors",
     "Noise",

@@ -14,9 +14,9 @@ class MotionErrors:
 
     $$\sigma(t) = a\, t^b + c$$
 
-    in km/h, along the motion and across it. The defaults are twice what was fitted to
-    Lucas-Kanade motion over Finland and Switzerland and is published with pysteps:
-    with that the members were too much alike.
+    in km/h, along the motion and across it. The defaults are three times what was
+    fitted to Lucas-Kanade motion over Finland and Switzerland and is published with
+    pysteps: with that the members were too much alike.
 
     Parameters
     ----------
@@ -34,11 +34,11 @@ class MotionErrors:
     --------
     >>> errors = MotionErrors()
     >>> [round(errors.deviation(minutes)[0], 1) for minutes in (5, 30, 60)]
-    [2.7, 9.3, 13.2]
+    [4.0, 14.0, 19.7]
     """
 
-    along: tuple[float, float, float] = (4.6394127, 0.33734287, -5.29945722)
-    across: tuple[float, float, float] = (3.81539894, 0.33446594, -4.13207324)
+    along: tuple[float, float, float] = (6.95911905, 0.33734287, -7.94918583)
+    across: tuple[float, float, float] = (5.72309841, 0.33446594, -6.19810986)
 
     def deviation(self, minutes: float) -> tuple[float, float]:
         """Standard deviation along the motion and across it [km/h]."""

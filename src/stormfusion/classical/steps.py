@@ -1,6 +1,7 @@
 """STEPS: extrapolation that forgets small scales, and makes new ones."""
 
 from dataclasses import dataclass
+from numbers import Integral
 from typing import ClassVar, get_args
 
 import torch
@@ -9,7 +10,7 @@ from stormfusion.classical.classic import WET, Classic, Untrained
 from stormfusion.classical.extrapolation import checked
 from stormfusion.classical.flow import Method
 from stormfusion.classical.perturbations import MotionErrors
-from stormfusion.classical.scenarios import Scenarios
+from stormfusion.classical.scenarios import Scenarios, Texture
 from stormfusion.data.task import Task
 from stormfusion.types import Future, Past
 
@@ -57,6 +58,7 @@ class Stochastic(Classic):
             spacing=sum(self.task.spacing) / 2,
             levels=self.spec.levels,
             apart=self.apart(past),
+            noise=self.spec.noise,
             errors=MotionErrors() if self.spec.motion_errors else None,
         )
 
@@ -76,6 +78,10 @@ class Steps(Untrained):
         Of the cascade, from 2.
     motion
         How motion is found: `"lucas-kanade"` or `"spectral"`.
+    noise
+        Texture of the noise: `"global"`, that of the whole field, or `"local"`, that of
+        the rain nearby, which takes several times as long; see
+        `stormfusion.classical.LocalNoise`.
     motion_errors
         Whether each member has a motion of its own.
 
@@ -105,17 +111,21 @@ class Steps(Untrained):
 
     levels: int = 6
     motion: Method = "lucas-kanade"
+    noise: Texture = "global"
     motion_errors: bool = True
 
     name: ClassVar[str] = "steps"
     module: ClassVar[type[Classic]] = Stochastic
 
     def __post_init__(self) -> None:
-        if not isinstance(self.levels, int) or self.levels < 2:
+        given: object = self.levels
+        whole = isinstance(given, Integral) and not isinstance(given, bool)
+        if not whole or self.levels < 2:
             raise ValueError(
                 f"levels is {self.levels!r}, wanted a whole number, 2 or more"
             )
         checked("motion", self.motion, get_args(Method))
+        checked("noise", self.noise, get_args(Texture))
         checked("motion_errors", self.motion_errors, (True, False))
 
     def build(self, task: Task) -> Classic:

@@ -193,8 +193,8 @@ def check_untrained(
         )
 
 
-def checked_baselines(baselines: Any) -> tuple[str, ...]:
-    """The names of the baselines, each a nowcast without training."""
+def checked_baselines(baselines: Any, network: Any) -> tuple[str, ...]:
+    """The names of the baselines, each a nowcast without training; not one's own."""
     if isinstance(baselines, str) or not isinstance(baselines, Sequence):
         raise TypeError(
             f"baselines is {baselines!r}, wanted a sequence of names, such as "
@@ -205,6 +205,13 @@ def checked_baselines(baselines: Any) -> tuple[str, ...]:
             raise ValueError(
                 f"baselines name {name!r}, wanted some of {', '.join(CLASSICS)}; "
                 "evaluate a trained nowcaster itself"
+            )
+        alike = isinstance(network, Untrained) and network.name == name
+        if alike and network != CLASSICS[name]():
+            raise ValueError(
+                f"this nowcaster is {network!r}, and the baseline {name!r} would have "
+                "the same name in the scores; leave it out, and evaluate "
+                f"Nowcaster({name!r}) apart"
             )
     return tuple(dict.fromkeys(baselines))
 

@@ -182,7 +182,7 @@ class Nowcaster(Forecaster):
             share of draws in which it is better than that of the first baseline.
         """
         building.check_catalog(catalog, "to forecast")
-        names = building.checked_baselines(baselines)
+        names = building.checked_baselines(baselines, self._network)
         caster = self._caster(*catalog)
         beside = [caster.beside(name) for name in names if name != self.name]
         tally = caster.score(
