@@ -170,7 +170,7 @@ def test_a_percentile_is_a_member(codes: list[int], percentile: float) -> None:
 def test_memory_does_not_grow_with_the_members() -> None:
     values = stored(np.random.default_rng(3), (1, 3, 16, 16))[0]
     held = []
-    for members in (10, 100):
+    for members in (10, 400):
         like = labelled(values[None]).isel(member=0, drop=True)
         tracemalloc.start()
         gathered = Accumulator(like, check_hazards([HAZARD], "vil"))

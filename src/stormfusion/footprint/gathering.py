@@ -48,8 +48,9 @@ class Accumulator:
         self.members = 0
         self.over = np.zeros((len(self.hazards), *shape), dtype=np.uint16)
         self.over_window = np.zeros((len(self.hazards), *plane), dtype=np.uint16)
-        self.histogram = Histogram(shape, scaling)
-        self.window_histogram = Histogram(plane, scaling)
+        some = bool(self.percentiles)
+        self.histogram = Histogram(shape if some else (0,), scaling)
+        self.window_histogram = Histogram(plane if some else (0,), scaling)
         self.total = np.zeros(shape)
         self.squares = np.zeros(shape)
         self.missing = np.zeros(shape, dtype=bool)
@@ -77,8 +78,9 @@ class Accumulator:
         change = member.astype(np.float64) - self.histogram.lowest
         self.total += change
         self.squares += change * change
-        self.histogram.add(member)
-        self.window_histogram.add(member.max(axis=0))
+        if self.percentiles:
+            self.histogram.add(member)
+            self.window_histogram.add(member.max(axis=0))
 
     def finish(self) -> Footprint:
         """The footprint of the members gathered."""
@@ -131,23 +133,33 @@ class Histogram:
         self.levels = np.asarray(scaling.denormalize(numbers), dtype=np.float32)
         self.lowest = float(self.levels[0])
         pixels = int(np.prod(shape))
-        self.counts: NDArray[np.unsignedinteger[Any]] = np.zeros((pixels, BINS), "u1")
+        # untouched, both take no memory: few values come more than 255 times
+        self.counts, self.over = (self._table(pixels) for _ in range(2))
         self.met = np.zeros(pixels, dtype=bool)
         self.members = 0
 
     def add(self, values: NDArray[np.float32]) -> None:
         """Count one field; a missing value is not counted."""
-        if self.members == np.iinfo(self.counts.dtype).max:
-            wider = np.zeros(self.counts.shape, dtype=np.uint16)
-            wider[self.met] = self.counts[self.met]
-            self.counts = wider
         self.members += 1
         values = values.ravel()
         chosen = np.flatnonzero((values != self.levels[0]) & ~np.isnan(values))
         bins = self.bins(values[chosen])
         chosen, bins = chosen[bins > 0], bins[bins > 0]
         self.met[chosen] = True
-        self.counts.reshape(-1)[chosen * BINS + bins] += 1
+        place, counts = chosen * BINS + bins, self.counts.reshape(-1)
+        counts[place] += 1
+        if self.members > np.iinfo(np.uint8).max:
+            self.over.reshape(-1)[place[counts[place] == 0]] += 1
+
+    def _table(self, pixels: int) -> NDArray[np.uint8]:
+        try:
+            return np.zeros((pixels, BINS), dtype=np.uint8)
+        except MemoryError as error:
+            raise MemoryError(
+                f"percentiles of {' x '.join(map(str, self.shape))} pixels need "
+                f"{pixels * BINS / 1e9:.0f} GB, more than there is; ask for "
+                "percentiles=(), or for a part of the domain or fewer leads"
+            ) from error
 
     def bins(self, values: NDArray[np.float32]) -> NDArray[np.int64]:
         """Number of the value that is nearest to each, in the network's numbers."""
@@ -161,6 +173,8 @@ class Histogram:
         pixels = np.flatnonzero(self.met)
         for part in np.array_split(pixels, pixels.size // 2**13 + 1):
             counts = self.counts[part].astype(np.uint16)
+            if self.members > np.iinfo(np.uint8).max:
+                counts += np.uint16(256) * self.over[part]
             counts[:, 0] = self.members - counts[:, 1:].sum(axis=1)
             reached = counts.cumsum(axis=1, dtype=np.uint16)
             for number, wanted in enumerate(ranks):
