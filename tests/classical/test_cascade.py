@@ -14,7 +14,6 @@ from stormfusion.classical import Cascade
 from stormfusion.classical.cascade import (
     fast,
     padded,
-    power,
     products,
     tapered,
     wavenumbers,
@@ -228,7 +227,7 @@ def test_fast_sizes_are_the_next_ones(size: int) -> None:
     assert fast(size) == min(number for number in smooth if number >= size)
 
 
-# -------------------------------------------------------------- power and products
+# ------------------------------------------------------------------------ products
 
 
 @pytest.mark.parametrize("shape", [(2, 3), (7, 5), (37, 48), (20, 33)], ids=str)
@@ -242,6 +241,10 @@ def test_products_are_those_of_the_levels(shape: tuple[int, int]) -> None:
     size = (a.square().sum((1, 2)) * b.square().sum((1, 2))).sqrt()
     error = (found - expected).abs() / (size * math.prod(cascade.shape))
     assert error.max() < 1e-4
+
+
+def power(cascade: Cascade, wave: torch.Tensor) -> torch.Tensor:
+    return products(cascade, wave, wave)
 
 
 def test_power_is_the_product_with_itself_whatever_the_mean() -> None:

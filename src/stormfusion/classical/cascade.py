@@ -194,19 +194,6 @@ def fast(size: int) -> int:
         size += 2
 
 
-def power(cascade: Cascade, transformed: Tensor) -> Float[Tensor, "*batch level"]:
-    """
-    Sum over all waves of the power in each level.
-
-    Examples
-    --------
-    >>> cascade = Cascade.of(32, 32, levels=3)
-    >>> power(cascade, cascade.transform(torch.zeros(32, 32))).tolist()
-    [0.0, 0.0, 0.0]
-    """
-    return products(cascade, transformed, transformed)
-
-
 def products(
     cascade: Cascade, one: Tensor, other: Tensor
 ) -> Float[Tensor, "*batch level"]:
