@@ -46,11 +46,16 @@ class Classic(nn.Module, ABC):
 
     def __init__(self, task: Task) -> None:
         super().__init__()
+        self.check_target(task.target)
         self.task = task
         self.scaling = scaling_for(task.target)
         # decibels do not add: between two pixels lies the mean of their rain rates
         twin = "rain_rate" if task.target == "reflectivity" else task.target
         self.additive = scaling_for(twin)
+
+    @classmethod
+    def check_target(cls, target: str) -> None:
+        """Raise `ValueError` for a variable that it does not forecast."""
 
     @abstractmethod
     def nowcast(self, past: Past) -> Future:

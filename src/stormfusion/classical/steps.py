@@ -33,12 +33,16 @@ class Stochastic(Classic):
 
     def __init__(self, task: Task, spec: "Steps") -> None:
         super().__init__(task)
-        if task.target not in WET:
+        self.spec = spec
+
+    @classmethod
+    def check_target(cls, target: str) -> None:
+        """Raise `ValueError` for one that is not rain, or like it."""
+        if target not in WET:
             raise ValueError(
-                f"the target is {task.target!r}, 'steps' forecasts one of "
+                f"the target is {target!r}, 'steps' forecasts one of "
                 f"{', '.join(WET)}; take 'extrapolation' for others"
             )
-        self.spec = spec
 
     def nowcast(self, past: Past) -> Future:
         """S-PROG: the mean of all futures, with the amounts of the last frame."""

@@ -184,6 +184,8 @@ def check_untrained(
             f"history is {history}, {network.name!r} needs {network.module.least} "
             "frames; give it as many"
         )
+    for name in {target, *(inputs or ())} - {None, *DERIVED}:
+        network.module.check_target(str(name))
     if inputs is not None and (
         len(inputs) > 1 or target not in (None, *inputs) or separated(inputs)[1]
     ):
