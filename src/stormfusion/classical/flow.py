@@ -33,6 +33,8 @@ STIFF = 0.05
 """How strongly a motion that changes evenly over the map is held to none."""
 ENOUGH = 25
 """Pixels of rain in two frames in a row without which no motion is told."""
+LEAST = 0.5
+"""Share of the pixels of a coarse one that are known, if it is."""
 FEWEST = 16
 """Known pixels of a scale in each frame without which it tells nothing."""
 RAIN = 0.1
@@ -113,7 +115,7 @@ def motion(frames: Frames, *, method: Method = "lucas-kanade") -> Velocity:
     height, width = frames.shape[-2:]
     # half precision would round a displacement of some pixels by a tenth of one
     with torch.autocast(frames.device.type, enabled=False):
-        frames = frames[:, -3:].float()
+        frames, share = _without_gap(frames[:, -3:].float())
         cells = _smallest(torch.zeros_like(frames[:, :2, :1, :1]), height, width)
         for amount, known, scale in _pyramid(frames):
             products = _products(amount, known, cells, scale)
@@ -124,20 +126,32 @@ def motion(frames: Frames, *, method: Method = "lucas-kanade") -> Velocity:
             cells = cells + change * told[:, None, None, None]
         found = resized(cells, _whole(height), _whole(width))[..., :height, :width]
         found = torch.where(found.isfinite(), found, 0.0)
-        velocity: Velocity = found * moving(frames)[:, None, None, None]
+        velocity: Velocity = found * (moving(frames) * share)[:, None, None, None]
     return velocity
+
+
+def _without_gap(frames: Frames) -> tuple[Frames, Float[Tensor, " batch"]]:
+    """Frames of which two in a row are there, and the share of their motion in one."""
+    gap = ~frames.isfinite().flatten(2).any(2)
+    middle = gap[:, 1] if frames.shape[1] == 3 else torch.zeros_like(gap[:, 0])
+    moved = torch.stack((frames[:, 1 % frames.shape[1]], frames[:, 0]), 1)
+    moved = torch.cat((moved, frames[:, 2:]), 1)
+    found = torch.where(middle[:, None, None, None], moved, frames)
+    return found, torch.where(middle, 0.5, 1.0)
 
 
 def moving(frames: Frames) -> Bool[Tensor, " batch"]:
     """
     Whether there is rain enough to tell motion: 25 pixels in two frames in a row.
 
+    A frame between two others that is wholly missing does not count.
+
     Examples
     --------
     >>> moving(torch.zeros(1, 3, 32, 32)).tolist()
     [False]
     """
-    frames = frames[:, -3:]
+    frames, _ = _without_gap(frames[:, -3:])
     wet = (frames >= RAIN) & frames.isfinite()
     enough = wet.flatten(2).sum(2) >= ENOUGH
     return (enough[:, 1:] & enough[:, :-1]).any(1)
@@ -164,7 +178,7 @@ def _pyramid(frames: Frames) -> Iterator[tuple[Frames, Frames, int]]:
         known, value = F.avg_pool2d(known, step), F.avg_pool2d(value, step)
         levels.append((value, known, scale))
     for value, known, scale in reversed(levels):
-        whole = (known > 0.99).float()
+        whole = (known >= LEAST).float()
         mean = value / known.clamp(min=1e-3) * whole
         yield _blurred(mean) / _blurred(whole).clamp(min=1e-3), whole, scale
 
