@@ -83,16 +83,20 @@ class LocalNoise:
         longer = max(cascade.height, cascade.width)
         filters = bands((TILE, TILE), longer, len(cascade.centres), device)[small]
         shown = self._tiles(field[None])[0]
-        mean = (shown * self.window).mean((-2, -1), keepdim=True) / self.window.mean()
-        amplitude = torch.fft.rfft2((shown - mean) * self.window).abs()
+        inside = self._tiles(torch.ones_like(field)[None])[0] * self.window
+        mean = _total(shown * inside) / _total(inside).clamp(min=1e-6)
+        amplitude = torch.fft.rfft2((shown - mean) * inside).abs()
         amplitude[..., 0, 0] = 0.0
         near = self._tiles(weight[None])[0] * self.window
         total = near.sum((-2, -1)).clamp(min=1e-6)
+        share = weight / weight.sum().clamp(min=1e-6)
         response = model.response(leads)
         shares = torch.zeros((leads, *amplitude.shape), device=device)
         for level, one in zip(small, filters, strict=True):
-            square = self._tiles(aligned.level(level)[2:].square())[0]
-            varies = (square * near).sum((-2, -1)) / total
+            values = aligned.level(level)[2:]
+            # large scales of a small domain hold its mean
+            values = values - (values * share).sum()
+            varies = (self._tiles(values.square())[0] * near).sum((-2, -1)) / total
             own = _variance(amplitude * one)
             gain = torch.where(own > 0, (varies / own.clamp(min=1e-20)).sqrt(), 0.0)
             part = amplitude * one * gain[..., None, None]
@@ -132,6 +136,11 @@ class LocalNoise:
         rest = [(-size) % HALF + HALF for size in fields.shape[-2:]]
         wide = F.pad(fields, (HALF, rest[1], HALF, rest[0]))
         return wide.unfold(-2, TILE, HALF).unfold(-2, TILE, HALF)
+
+
+def _total(values: Tensor) -> Tensor:
+    """The sum of each square."""
+    return values.sum((-2, -1), keepdim=True)
 
 
 def _variance(amplitude: Tensor) -> Tensor:
