@@ -145,7 +145,7 @@ def test_faint_rain_is_no_amount() -> None:
     wet, least = frames[-1] >= LEAST, amounts_of(torch.tensor(LEAST))
     for found in both(futures(faint)):
         rains = (found > DUST).sum((1, 2))
-        assert (rains <= wet.sum()).all()
+        assert (rains <= wet.sum() + 16 * wet.numel() // BINS).all()
         # between the last amount and none there may be one in part
         assert ((found > DUST) & (found < least)).sum((1, 2)).max() <= 2
         torch.testing.assert_close(
