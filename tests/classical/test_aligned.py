@@ -204,7 +204,7 @@ def evolved(memory: AR2, number: int, steps: int = 12) -> Tensor:
 
 
 def jackknifed(lags: Tensor) -> tuple[Tensor, Tensor]:
-    """Parameters of a model fitted to mean correlations, and how well known they are."""
+    """Parameters of a model of mean correlations, and how well they are known."""
 
     def parameters(some: Tensor) -> Tensor:
         model = AR2.fitted(*some.mean(0))

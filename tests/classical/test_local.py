@@ -93,11 +93,11 @@ def test_pixels_without_weight_tell_nothing_of_the_strength() -> None:
     # a checkered field has one variance in weighted pixels, and another in the others
     weight = torch.zeros(SHAPE)
     weight[1::2] = 1.0
-    loud, quiet, all_ = (
+    loud, quiet, between = (
         draws(made(field, weight=w), 4).square().mean()
         for w in (1.0 - weight, weight, torch.ones(SHAPE))
     )
-    assert quiet < all_ < loud
+    assert quiet < between < loud
 
 
 def test_twice_the_field_is_twice_the_noise() -> None:
