@@ -18,10 +18,6 @@ DUST = 1e-3
 BOTH = pytest.mark.parametrize("noise", ["global", "local"])
 
 
-def seeded(seed: int = 0) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
-
-
 def amounts_of(numbers: Tensor) -> Tensor:
     """Network numbers as what adds up, faint rain too."""
     return 30.0 * numbers.clamp(min=0) ** 2

@@ -112,16 +112,19 @@ def test_every_option_makes_other_members(spec: Steps) -> None:
 
 
 def test_a_file_keeps_the_options(tmp_path: Path) -> None:
-    storms = Catalog.synthetic(events=3, size=64)
+    storms = Catalog.synthetic(events=3, size=48)
+    now = storms[0].time[34]
     spec = Steps(levels=3, motion="spectral", noise="local", motion_errors=False)
     kept, plain = (
-        Nowcaster(recipe, leads=2, device="cpu", seed=5) for recipe in (spec, "steps")
+        Nowcaster(recipe, history=4, leads=2, device="cpu")
+        for recipe in (spec, "steps")
     )
     path = kept.fit(storms).save(tmp_path / "storm.safetensors")
     loaded = Nowcaster.load(path, device="cpu")
     assert repr(loaded) == repr(kept)
     ours, theirs, others = (
-        n.ensemble(storms[0], members=2).dataset for n in (loaded, kept, plain)
+        n.ensemble(storms[0], members=2, reference_time=now).dataset
+        for n in (loaded, kept, plain)
     )
     assert ours.identical(theirs)
     assert float(ours.vil.max()) > 1.0
