@@ -110,7 +110,8 @@ def test_levels_are_those_of_the_cascade() -> None:
 @pytest.mark.parametrize("even", [True, False])
 def test_statistics_are_those_of_weighted_pixels(even: bool) -> None:
     frames = noisy(1).cumsum(0)
-    weight = EVERYWHERE if even else torch.rand(SHAPE, generator=seeded(2)) ** 3
+    corner = torch.linspace(0, 1, SHAPE[1]) ** 3
+    weight = EVERYWHERE if even else corner * torch.rand(SHAPE, generator=seeded(2))
     kept = brought(frames, least=NEVER_DRY).kept(weight)
     for number, level in enumerate(CASCADE.levels(frames)):
         flat, share = level.flatten(1).double().numpy(), weight.flatten().numpy()

@@ -140,10 +140,6 @@ def test_stripes_have_the_direction_that_they_have_there() -> None:
 # --------------------------------------------------------------- no seams
 
 
-@pytest.mark.xfail(
-    reason="squares that are alike in the mean alone cancel in part where they meet",
-    strict=True,
-)
 def test_noise_is_even_across_squares() -> None:
     """As strong where squares meet as in the middle of one, to five per cent."""
     total = torch.zeros(HALF, HALF)
