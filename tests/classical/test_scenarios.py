@@ -247,6 +247,20 @@ def test_rain_reaches_out_from_where_it_has_come_to(noise: Any) -> None:
         assert wet[-1, :, 24 + 33 :].any()
 
 
+def test_rain_reaches_out_by_a_speed() -> None:
+    """A kilometer a minute: forty pixels of 250 m in ten, and twenty besides."""
+    frames = torch.stack([changing((64, 160), seed=n)[0] for n in range(3)])
+    frames[..., 24:] = 0.0
+    options = {"interval": 600, "leads": 1}
+    fine, coarse = (
+        drawn(futures(frames, spacing=spacing, **options), 8).amax((0, 1, 2))
+        for spacing in (250.0, 4000.0)
+    )
+    assert fine[24 + 33 :].any()
+    assert not fine[24 + 68 :].any()
+    assert not coarse[24 + 31 :].any()
+
+
 # ----------------------------------------------------------------------- where it goes
 
 
