@@ -219,6 +219,8 @@ def test_scenarios_are_those_of_its_frames_and_options() -> None:
         noise="local",
         errors=None,
     )
+    # of an uneven grid the mean
+    assert (found.spacing, found.interval) == (wanted.spacing, wanted.interval)
     for one, two in (
         (found.mean(), wanted.mean()),
         (found.member(4, seed=1), wanted.member(4, seed=1)),
