@@ -11,7 +11,13 @@ import pytest
 import torch
 
 from stormfusion.classical import AR2, Cascade, displacements
-from stormfusion.verification import band_score, categorical_scores, crps_score
+from stormfusion.verification import (
+    band_score,
+    categorical_scores,
+    crps_score,
+    fss_score,
+    rank_score,
+)
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -34,6 +40,14 @@ def skill(monkeypatch):
     import classical_skill
 
     return classical_skill
+
+
+@pytest.fixture
+def scores(skill):
+    """How the benchmark sums up."""
+    import classical_scores
+
+    return classical_scores
 
 
 # ------------------------------------------------------------------ skill on real radar
@@ -69,20 +83,29 @@ def test_extrapolation_is_as_skilful(skill, tmp_path) -> None:
 
 @pytest.mark.realdata
 @pytest.mark.slow
-def test_members_are_as_skilful(skill, tmp_path) -> None:
-    crps, power = [], []
+def test_members_are_as_skilful(skill, scores, tmp_path) -> None:
+    crps, power, fss, uneven = [], [], [], []
     for sequence, start, window in cases(skill):
         made = skill.scenarios(sequence, start, window, tmp_path, 8)
         members, smooth, observed = made
         sums = skill.dispersion(members, observed)
         crps.append(crps_score(sums).mean("lead").values)
-        power.append(band_score(sums.sum("lead"), (4, 16)).values)
+        total = sums.sum("lead", keep_attrs=True)
+        power.append(band_score(total, (4, 16)).values)
+        fss.append(fss_score(total).values)
+        ranks = rank_score(total).transpose("forecast", "rank").values
+        uneven.append([scores.uneven(one) for one in ranks])
         # S-PROG too
         means = skill.tables(smooth, observed).drop_vars(["known", "observed"])
         csi = categorical_scores(means.sum("lead")).csi.sel(threshold=1.0)
         assert csi.sel(forecast="ours") > 0.9 * csi.sel(forecast="pysteps")
     ours, theirs = np.mean(crps, axis=0)
-    assert ours <= 1.05 * theirs
+    assert ours <= theirs
+    ours, theirs = np.mean(fss, axis=0)
+    assert ours >= 0.97 * theirs
+    # from 0, a flat rank histogram
+    ours, theirs = np.mean(uneven, axis=0)
+    assert ours <= theirs + 0.03
     ours, theirs = np.mean(power, axis=0)
     assert 0.7 < ours / theirs < 1.3
     # no further from the observed than theirs, or within a third of it

@@ -23,8 +23,9 @@ class LocalNoise:
     What is white is the same for all of them. In each it gets the amplitude $A(\kappa)$
     of the field there, and each level the variance that the field's level has there; a
     place gets the mean of the squares that it lies in, by weights that fall from one at
-    the middle of a square to zero at its edge. Levels whose waves are longer than half
-    a square are made as `Noise` makes them, of the whole domain.
+    the middle of a square to zero at its edge, and as strong as they are in the mean.
+    Levels whose waves are longer than half a square are made as `Noise` makes them, of
+    the whole domain.
 
     Parameters
     ----------
@@ -83,22 +84,27 @@ class LocalNoise:
         longer = max(cascade.height, cascade.width)
         filters = bands((TILE, TILE), longer, len(cascade.centres), device)[small]
         shown = self._tiles(field[None])[0]
-        mean = (shown * self.window).mean((-2, -1), keepdim=True) / self.window.mean()
-        amplitude = torch.fft.rfft2((shown - mean) * self.window).abs()
+        inside = self._tiles(torch.ones_like(field)[None])[0] * self.window
+        mean = _total(shown * inside) / _total(inside).clamp(min=1e-6)
+        amplitude = torch.fft.rfft2((shown - mean) * inside).abs()
         amplitude[..., 0, 0] = 0.0
         near = self._tiles(weight[None])[0] * self.window
         total = near.sum((-2, -1)).clamp(min=1e-6)
+        share = weight / weight.sum().clamp(min=1e-6)
         response = model.response(leads)
         shares = torch.zeros((leads, *amplitude.shape), device=device)
         for level, one in zip(small, filters, strict=True):
-            square = self._tiles(aligned.level(level)[2:].square())[0]
-            varies = (square * near).sum((-2, -1)) / total
-            own = _variance(amplitude * one)
+            values = aligned.level(level)[2:]
+            # large scales of a small domain hold its mean
+            values = values - (values * share).sum()
+            varies = (self._tiles(values.square())[0] * near).sum((-2, -1)) / total
+            own = _common(amplitude * one, amplitude * one)
             gain = torch.where(own > 0, (varies / own.clamp(min=1e-20)).sqrt(), 0.0)
             part = amplitude * one * gain[..., None, None]
             for ago in range(leads):
                 shares[ago] += part * response[ago, level]
         self.filters = shares
+        self.even = self._even(shares[0])
 
     def draw(self, generator: torch.Generator) -> Float[Tensor, "lead y x"]:
         """Noise of every frame, its mean over members zero."""
@@ -124,8 +130,32 @@ class LocalNoise:
                 strip = made[:, first::2].movedim(1, 2).flatten(2)
                 start = first * HALF
                 total[:, some, start : start + strip.shape[-1]] += strip
-        found += total[:, HALF : HALF + height, HALF : HALF + width]
+        found += total[:, HALF : HALF + height, HALF : HALF + width] * self.even
         return found
+
+    def _even(self, amplitude: Tensor) -> Float[Tensor, "y x"]:
+        """
+        What makes up for what cancels where squares meet.
+
+        There the standard deviation is to be the mean of theirs. It would be if they
+        were alike wave by wave; those of one texture are alike in the mean alone.
+        """
+        rows, columns = (size - 1 for size in amplitude.shape[:2])
+        falls = self.window[HALF, HALF:]
+        corners = []
+        for down, row in enumerate((falls, 1 - falls)):
+            for along, column in enumerate((falls, 1 - falls)):
+                part = amplitude[down : down + rows, along : along + columns]
+                corners.append((part, row[:, None] * column))
+        size = amplitude.new_zeros((rows, columns, HALF, HALF))
+        variance = torch.zeros_like(size)
+        for one, share in corners:
+            size += share * _common(one, one)[..., None, None].sqrt()
+            for other, too in corners:
+                variance += share * too * _common(one, other)[..., None, None]
+        even = torch.where(variance > 0, size / variance.sqrt().clamp(min=1e-20), 1.0)
+        height, width = self.shape
+        return even.movedim(2, 1).flatten(2).flatten(0, 1)[:height, :width]
 
     def _tiles(self, fields: Float[Tensor, "batch y x"]) -> Tensor:
         """Squares of a field, zero beyond its edge."""
@@ -134,11 +164,16 @@ class LocalNoise:
         return wide.unfold(-2, TILE, HALF).unfold(-2, TILE, HALF)
 
 
-def _variance(amplitude: Tensor) -> Tensor:
-    """Variance of white noise that gets an amplitude."""
-    twice = torch.full_like(amplitude[0, 0, 0], 2.0)
+def _total(values: Tensor) -> Tensor:
+    """The sum of each square."""
+    return values.sum((-2, -1), keepdim=True)
+
+
+def _common(one: Tensor, other: Tensor) -> Tensor:
+    """Covariance of what two amplitudes make of the same white noise."""
+    twice = torch.full_like(one[0, 0, 0], 2.0)
     twice[0] = twice[-1] = 1.0
-    total: Tensor = (amplitude.square() * twice).sum((-2, -1))
+    total: Tensor = (one * other * twice).sum((-2, -1))
     return total / (TILE * TILE)
 
 
