@@ -220,6 +220,29 @@ def test_one_of_three_frames_missing_at_an_end(frame: int, method: str) -> None:
 
 
 @each_method
+def test_a_missing_frame_between_two_others_is_stepped_over(method: str) -> None:
+    frames = frames_of(STEADY, SHAPE)
+    frames[1] = torch.nan
+    assert moving(frames[None]).tolist() == [True]
+    assert error_of(found(frames, method), motion_of(STEADY, SHAPE)) <= FEW
+
+
+@each_method
+def test_pixels_missing_here_and_there_do_not_matter(method: str) -> None:
+    frames = frames_of(STEADY, SHAPE)
+    spoilt = torch.rand(frames.shape, generator=torch.manual_seed(0)) < 0.1
+    told = found(frames.masked_fill(spoilt, torch.nan), method)
+    assert error_of(told, motion_of(STEADY, SHAPE)) <= FEW
+
+
+@pytest.mark.parametrize("waves", [(8, 48), (8, 128)], ids=str)
+def test_fast_motion_comes_back(waves: tuple[float, float]) -> None:
+    back = translation(20.0, 30.0)
+    told = found(frames_of(back, (256, 320), waves=waves))
+    assert error_of(told, motion_of(back, (256, 320))) <= FEW
+
+
+@each_method
 def test_infinite_values_are_missing_ones(method: str) -> None:
     frames = frames_of(STEADY, SHAPE)
     spoilt, missing = frames.clone(), frames.clone()
@@ -246,9 +269,6 @@ STILL = {
     "all infinite": torch.full((3, 64, 80), torch.inf),
     "a single wet pixel": one_wet_pixel(),
     "rain in one frame only": torch.eye(3)[2].reshape(3, 1, 1) * torch.ones(64, 80),
-    "the middle one of three missing": torch.full((3, 64, 80), torch.nan).index_copy(
-        0, torch.tensor([0, 2]), frames_of(translation(1.0, 2.0), (64, 80))[[0, 2]]
-    ),
 }
 
 

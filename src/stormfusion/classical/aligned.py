@@ -116,7 +116,8 @@ class Aligned:
         ----------
         weight
             How much each pixel counts, from 0. Those that are not known in all three
-            frames do not; unless none is, when the levels count as kept entirely.
+            frames do not, unless none is: then a frame that is missing counts as the
+            one after it.
 
         Returns
         -------

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from stormfusion.classical.cascade import fast
 from stormfusion.classical.warping import resized, rows_and_columns, warped
 
 Frames: TypeAlias = Float[Tensor, "batch time y x"]
@@ -19,6 +20,10 @@ Velocity: TypeAlias = Float[Tensor, "batch 2 y x"]
 
 SCALES = (32, 16, 8, 4, 2)
 """Sizes to which frames are coarsened, one after the other [pixels]."""
+COARSE = 4
+"""Size to which they are coarsened to see how far they moved as a whole [pixels]."""
+FARTHEST = 48
+"""How far that may be, at most [pixels per frame]."""
 CELL = 8
 """Size of the cells on which the motion is held [pixels]."""
 WINDOWS = (64.0, 32.0, 16.0, 8.0)
@@ -48,7 +53,8 @@ def motion(frames: Frames, *, method: Method = "lucas-kanade") -> Velocity:
     r"""
     Motion of the last frames [pixels per frame].
 
-    Sought is the $v$ for which $I_t(x) = I_{t-1}(x - v)$, from coarse frames to fine
+    Sought is the $v$ for which $I_t(x) = I_{t-1}(x - v)$, from the shift of up to 48
+    pixels by which the frames as a whole match best, then from coarse frames to fine
     ones. At each scale the earlier frame of a pair is carried along by the motion known
     so far, and what is left is found from gradients: with
     $A = \sum_w w\, \nabla I\, \nabla I^T$ and $b = -\sum_w w\, \nabla I\, \partial_t I$
@@ -116,14 +122,16 @@ def motion(frames: Frames, *, method: Method = "lucas-kanade") -> Velocity:
     # half precision would round a displacement of some pixels by a tenth of one
     with torch.autocast(frames.device.type, enabled=False):
         frames, share = _without_gap(frames[:, -3:].float())
-        cells = _smallest(torch.zeros_like(frames[:, :2, :1, :1]), height, width)
+        rows, columns = _whole(height) // CELL, _whole(width) // CELL
+        cells = _shift(frames)[:, :, None, None].expand(-1, -1, rows, columns)
         for amount, known, scale in _pyramid(frames):
             products = _products(amount, known, cells, scale)
             # gradients of a scale see no further than a pixel of it
-            change = (_solved(products, scale, method) - cells).clamp(-scale, scale)
+            told = _solved(products, cells, scale, method)
+            change = (told - cells).clamp(-scale, scale)
             enough = known.flatten(2).sum(2) >= FEWEST
-            told = (enough[:, 1:] & enough[:, :-1]).any(1)
-            cells = cells + change * told[:, None, None, None]
+            pairs = (enough[:, 1:] & enough[:, :-1]).any(1)
+            cells = cells + change * pairs[:, None, None, None]
         found = resized(cells, _whole(height), _whole(width))[..., :height, :width]
         found = torch.where(found.isfinite(), found, 0.0)
         velocity: Velocity = found * (moving(frames) * share)[:, None, None, None]
@@ -162,8 +170,33 @@ def _whole(size: int) -> int:
     return -(-size // SCALES[0]) * SCALES[0]
 
 
-def _smallest(like: Tensor, height: int, width: int) -> Tensor:
-    return like.expand(-1, 2, _whole(height) // CELL, _whole(width) // CELL)
+def _shift(frames: Frames) -> Float[Tensor, "batch 2"]:
+    """Where the frames as a whole match best, to a few pixels: where to start from."""
+    known = frames.isfinite().float()
+    value = frames.nan_to_num(0.0, 0.0, 0.0)
+    pad = [part for size in frames.shape[:1:-1] for part in (0, -size % COARSE)]
+    known, value = (F.avg_pool2d(F.pad(v, pad), COARSE) for v in (known, value))
+    mean = value.sum((-2, -1), True) / known.sum((-2, -1), True).clamp(min=1e-6)
+    value = value - mean * known
+    # what is left of a constant field is rounding
+    value = torch.where(value.abs() > 1e-5 * mean.abs(), value, 0.0)
+    rows, columns = value.shape[-2:]
+    # beyond the edge there is nothing, for as far as a shift may be
+    reach = [min(FARTHEST // COARSE, size // 3) for size in (rows, columns)]
+    shape = fast(rows + reach[0]), fast(columns + reach[1])
+    wave = torch.fft.rfft2(value, s=shape)
+    before, now = wave[:, :-1], wave[:, 1:]
+    real = before.real * now.real + before.imag * now.imag
+    imaginary = before.real * now.imag - before.imag * now.real
+    match = torch.fft.irfft2(torch.complex(real, imaginary).sum(1), s=shape)
+    match = match.roll(reach, (-2, -1))
+    match = match[..., : 2 * reach[0] + 1, : 2 * reach[1] + 1]
+    y, x = (torch.arange(-far, far + 1, device=match.device) for far in reach)
+    # of two that match alike, the nearer
+    away = (y[:, None].square() + x.square()).sqrt() * (COARSE / FARTHEST)
+    most, best = (match * (1 - 0.2 * away)).flatten(1).max(1)
+    down, along = best // x.numel() - reach[0], best % x.numel() - reach[1]
+    return COARSE * torch.stack((down, along), 1) * (most > 0)[:, None].float()
 
 
 def _pyramid(frames: Frames) -> Iterator[tuple[Frames, Frames, int]]:
@@ -218,14 +251,15 @@ def _products(amount: Frames, known: Frames, cells: Velocity, scale: int) -> Ten
     return F.interpolate(total, scale_factor=float(scale // CELL), mode="nearest")
 
 
-def _solved(products: Tensor, scale: int, method: str) -> Velocity:
+def _solved(products: Tensor, cells: Velocity, scale: int, method: str) -> Velocity:
     """The motion of each cell."""
     rows, columns = products.shape[-2:]
     prior = PRIOR / scale**2
     products, left = products[:, :5], products[:, 5:]
-    whole = products.mean((-2, -1), keepdim=True)
     doubt = 1e-12 + DOUBT * left.mean((-2, -1))[..., None]
-    found = _solve(whole, doubt).expand(-1, -1, rows, columns)
+    found = cells.mean((-2, -1), keepdim=True).expand(-1, -1, rows, columns)
+    whole = _remaining(products, found).mean((-2, -1), keepdim=True)
+    found = found + _solve(whole, doubt)
     if method == "spectral":
         return found + _waves(_remaining(products, found), prior + doubt, scale)
     found = found + _slopes(_remaining(products, found), doubt)

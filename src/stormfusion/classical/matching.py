@@ -65,6 +65,21 @@ class Matching:
         return torch.where(rank > last, 0.0, self.highest[rank.clamp(0, last)])
 
 
+def spread(field: Float[Tensor, "y x"]) -> Float[Tensor, "y x"]:
+    """
+    A field whose values above zero begin just there, in the same order.
+
+    Examples
+    --------
+    >>> spread(torch.tensor([[0.0, 5.0, 5.5, 6.0]])).round(decimals=2).tolist()
+    [[0.0, 0.0, 0.5, 1.0]]
+    """
+    wet = field > 0
+    low = torch.where(wet, field, torch.inf).amin()
+    step = (field.amax() - low) / BINS
+    return torch.where(wet, (field - low + step).clamp(min=1e-20), 0.0)
+
+
 def reach(
     wet: Bool[Tensor, "*batch y x"], pixels: float
 ) -> Float[Tensor, "*batch y x"]:

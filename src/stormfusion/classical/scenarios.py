@@ -15,7 +15,7 @@ from stormfusion.classical.autoregression import AR2
 from stormfusion.classical.cascade import Cascade
 from stormfusion.classical.flow import Frames, Velocity
 from stormfusion.classical.local import LocalNoise
-from stormfusion.classical.matching import Matching, reach
+from stormfusion.classical.matching import Matching, reach, spread
 from stormfusion.classical.noise import Noise
 from stormfusion.classical.perturbations import MotionErrors
 from stormfusion.classical.trajectories import Carrier, displacements
@@ -26,6 +26,8 @@ RIM = 20.0
 """Pixels over which the chance of rain falls off around rain."""
 GROWTH = 1.0
 """Speed at which rain may reach out, besides [km/min]."""
+TRACE = 0.01
+"""Share of the last frame that its mean future keeps, to have an order at all."""
 GAP = 0.05
 """How far the dry lies below the least rain, in network numbers."""
 
@@ -93,9 +95,11 @@ class Scenarios:
         """
         path = displacements(self.velocity, self.leads)[0]
         found = torch.empty((self.leads, *self.amounts.shape), device=path.device)
-        near = self._reach(self.amounts > 0)
+        near = self._near
         for lead, smooth in enumerate(self._kept):
-            found[lead] = self._matching(smooth.clamp(min=0) * near)
+            # where nothing is left of it, the order of the last frame is
+            here = smooth + TRACE * self._aligned.values[2]
+            found[lead] = self._matching(spread(here.clamp(min=0) * near))
             near = self._reach(found[lead] > 0)
         return self._carrier(found, path)
 
@@ -114,7 +118,7 @@ class Scenarios:
         path = self._path(generator)
         found = self._noise.draw(generator)
         found += self._kept
-        near = self._reach(self.amounts > 0)
+        near = self._near
         for lead in range(self.leads):
             here = found[lead].clamp_(min=0).mul_(near)
             found[lead] = self._matching(here)
@@ -134,7 +138,7 @@ class Scenarios:
 
     @cached_property
     def _levels(self) -> Kept:
-        return self._aligned.kept(self._reach(self.amounts > 0))
+        return self._aligned.kept(self._near)
 
     @cached_property
     def _model(self) -> AR2:
@@ -158,7 +162,7 @@ class Scenarios:
     def _noise(self) -> Noise | LocalNoise:
         aligned, deviation = self._aligned, self._levels.deviation
         if self.noise == "local":
-            weight = self._reach(self.amounts > 0)
+            weight = self._near
             return LocalNoise(aligned, weight, deviation, self._model, self.leads)
         field = aligned.values[2]
         return Noise(aligned.cascade, field, deviation, self._model, self.leads)
@@ -179,6 +183,11 @@ class Scenarios:
     def _reach(self, wet: Tensor) -> Tensor:
         grown = GROWTH * self.interval / 60 / (self.spacing / 1000)
         return reach(wet, RIM + grown) * self._known
+
+    @cached_property
+    def _near(self) -> Tensor:
+        """Where it may rain at the first lead."""
+        return self._reach(self.frames[0, -1] >= self.least)
 
     @cached_property
     def _known(self) -> Tensor:
