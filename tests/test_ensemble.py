@@ -17,7 +17,7 @@ def ensemble(members: int = 7) -> Ensemble:
 def test_probability_by_hand() -> None:
     made = Ensemble(one_pixel([12, 0], [0, 11.9], [13, np.nan]).to_dataset())
     probability = made.probability(HAZARD)
-    np.testing.assert_allclose(probability.values.ravel(), [2 / 3, np.nan])
+    np.testing.assert_allclose(probability.values.ravel(), [2 / 3, 0])
     assert probability.attrs["units"] == "1"
     assert probability["hazard"].item() == HAZARD
     assert probability.dtype == np.float32
@@ -32,10 +32,21 @@ def test_percentile_mean_and_spread_by_hand() -> None:
     assert made.mean().attrs["units"] == made.spread().attrs["units"] == "kg m-2"
 
 
-def test_missing_in_a_member_is_missing_in_all() -> None:
-    made = Ensemble(one_pixel([1.0, 2.0], [np.nan, 3.0]).to_dataset())
-    for array in (made.mean(), made.spread(), made.percentile(50)):
-        assert array.isnull().values.ravel().tolist() == [True, False]
+def test_a_pixel_counts_in_the_members_that_know_it() -> None:
+    nan = np.nan
+    members = [1.0, nan, nan], [3.0, 5.0, nan], [nan, 7.0, nan], [nan, 15.0, 2.0]
+    made = Ensemble(one_pixel(*members).to_dataset())
+    found = {
+        "mean": made.mean(),
+        "spread": made.spread(),
+        "probability": made.probability(HAZARD),
+        "percentile": made.percentile(50),
+    }
+    found = {name: array.values.ravel() for name, array in found.items()}
+    np.testing.assert_allclose(found["mean"], [2, 9, nan])
+    np.testing.assert_allclose(found["spread"], [2**0.5, 28**0.5, nan], rtol=1e-6)
+    np.testing.assert_allclose(found["probability"], [0, 1 / 3, nan], rtol=1e-6)
+    np.testing.assert_allclose(found["percentile"], [1, 7, nan])
 
 
 @pytest.mark.parametrize("value", [np.inf, -9999.0, 1e20, 32767.0])
@@ -44,7 +55,7 @@ def test_what_no_weather_has_is_missing(value: float) -> None:
     values[1, 0, 0, 0] = value
     made = Ensemble(labelled(values).to_dataset())
     for found in (made.mean(), made.percentile(90), made.probability(HAZARD)):
-        assert np.isnan(found.values[0, 0, 0])
+        assert found.values[0, 0, 0] == found.values[0, 1, 1]
         assert np.isfinite(found.values[0, 1]).all()
 
 

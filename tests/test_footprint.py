@@ -102,18 +102,26 @@ def test_equal_members_have_no_spread(make) -> None:
 
 
 @MAKERS
-def test_what_is_missing_in_a_member_is_missing(make) -> None:
-    values = np.ones((3, 2, 1, 2), dtype=np.float32)
-    values[1, 0, 0, 0] = np.nan
-    made = make(labelled(values), check_hazards([HAZARD], "vil")).dataset
-    for name in ("probability", "percentile", "mean", "spread"):
-        hole = made[name].isnull()
-        assert hole.isel(lead=0, x=0).all(), name
-        assert not hole.isel(lead=1).any(), name
-        assert not hole.isel(x=1).any(), name
-    for name in ("window_probability", "window_percentile"):
-        assert made[name].isnull().isel(x=0).all(), name
-        assert not made[name].isnull().isel(x=1).any(), name
+def test_a_pixel_counts_in_the_members_that_know_it(make) -> None:
+    nan = np.nan
+    # of two leads and four pixels
+    values = np.full((4, 2, 1, 4), 1.0, dtype=np.float32)
+    values[:2, 0, 0, 0] = nan  # half of them know it
+    values[2, 0, 0, 0] = 40.0
+    values[:3, 0, 0, 1] = nan  # one does
+    values[:2, 0, 0, 2], values[2:, 1, 0, 2] = nan, nan  # none does at both leads
+    made = make(labelled(values), check_hazards([HAZARD], "vil"), percentiles=[90])
+    made = made.dataset.isel(y=0)
+    np.testing.assert_allclose(made.known[0], [0.5, 0.25, 0.5, 1])
+    assert (made.known[1, [0, 1, 3]] == 1).all()
+    np.testing.assert_allclose(made.probability[0, 0], [0.5, nan, 0, 0])
+    np.testing.assert_allclose(made["mean"][0], [20.5, nan, 1, 1], rtol=1e-6)
+    np.testing.assert_allclose(made.spread[0], [39 / 2**0.5, nan, 0, 0], rtol=1e-6)
+    highest = made.percentile[0, 0].values
+    np.testing.assert_allclose(highest, [40, nan, 1, 1], rtol=0.1)
+    np.testing.assert_allclose(made.window_probability[0], [0.5, nan, nan, 0])
+    highest = made.window_percentile[0].values
+    np.testing.assert_allclose(highest, [40, nan, nan, 1], rtol=0.1)
 
 
 def test_streamed_equals_stacked_for_vil() -> None:

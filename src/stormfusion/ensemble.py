@@ -8,12 +8,13 @@ import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 
 from stormfusion.footprint import (
+    KNOWN,
     PERCENTILES,
     Footprint,
     at_leads,
     check_hazards,
     check_percentiles,
-    rank,
+    ordered,
     stacked,
 )
 from stormfusion.hazards import Hazard
@@ -33,8 +34,8 @@ class Ensemble:
         One variable with the dimensions `member`, `lead`, `y`, `x`, whoever made it:
         `nowcaster.ensemble` or a weather model, in any units, which become ours; what
         pysteps made goes through `from_pysteps`. A pixel that is missing (NaN, or a
-        number that no weather has, such as -9999) in a member is missing in what is
-        asked of all of them.
+        number that no weather has, such as -9999) in a member does not count in what
+        is asked of all of them, and is missing there if fewer than half know it.
 
     Raises
     ------
@@ -218,21 +219,21 @@ class Ensemble:
         )
 
     def mean(self) -> xr.DataArray:
-        """Mean of the members, in the variable's units."""
-        return self._of_all(self.values.mean("member", skipna=False, keep_attrs=True))
+        """Mean of the members that know a pixel, in the variable's units."""
+        return self._of_all(self.values.mean("member", keep_attrs=True))
 
     def spread(self) -> xr.DataArray:
         """Standard deviation of the members (divisor M - 1), in their units."""
         if self.members < 2:
             raise ValueError("one member has no spread, wanted 2 or more")
-        spread = self.values.std("member", ddof=1, skipna=False, keep_attrs=True)
+        spread = self.values.std("member", ddof=1, keep_attrs=True)
         return self._of_all(spread).assign_attrs(
             long_name=f"ensemble standard deviation of {self._long_name}"
         )
 
     def probability(self, hazard: str | Hazard) -> xr.DataArray:
         """
-        Share of the members in which a hazard occurs, by lead [1].
+        Share of the members that know a pixel in which a hazard occurs, by lead [1].
 
         Parameters
         ----------
@@ -240,7 +241,7 @@ class Ensemble:
             Such as `"vil >= 12 kg m-2"`; an event is `value >= threshold`.
         """
         (hazard,) = check_hazards([hazard], self.variable)
-        share = hazard.occurs(self.values).mean("member", skipna=False)
+        share = self._where_known(hazard.occurs(self.values).mean("member"))
         attrs = {"units": "1", "long_name": "probability of the hazard"}
         share = share.astype("float32").rename("probability")
         return share.assign_coords(hazard=str(hazard)).assign_attrs(attrs)
@@ -262,11 +263,9 @@ class Ensemble:
                 "several write footprint(percentiles=...)"
             )
         (percentile,) = check_percentiles([percentile])
-        values = self.values.to_numpy()
-        chosen = np.sort(values, axis=0)[rank(percentile, self.members) - 1]
-        chosen = np.where(np.isnan(values).any(axis=0), np.nan, chosen)
+        (chosen,) = ordered(self.values.to_numpy(), [percentile])
         like = self.values.isel(member=0, drop=True).copy(data=chosen)
-        return like.assign_coords(quantile=percentile / 100.0)
+        return self._where_known(like).assign_coords(quantile=percentile / 100.0)
 
     def footprint(
         self, *hazards: str | Hazard, percentiles: Sequence[float] = PERCENTILES
@@ -336,7 +335,12 @@ class Ensemble:
         return str(self.values.attrs.get("long_name", self.variable))
 
     def _of_all(self, array: xr.DataArray) -> xr.DataArray:
-        return array.astype("float32").rename(self.variable)
+        return self._where_known(array).astype("float32").rename(self.variable)
+
+    def _where_known(self, array: xr.DataArray) -> xr.DataArray:
+        """NaN where fewer than half of the members know a pixel."""
+        known = self.values.notnull().sum("member")
+        return array.where(known >= KNOWN * self.members)
 
 
 def _checked(dataset: xr.Dataset, name: str) -> xr.Dataset:

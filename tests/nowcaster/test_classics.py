@@ -375,3 +375,8 @@ def test_the_graphics_card_forecasts_what_the_processor_does(recipe: str) -> Non
         members = members_of(event, device="cuda")
         again = members_of(event, device="cuda", members=5)
         xr.testing.assert_allclose(members, again.isel(member=slice(3)))
+
+
+def test_a_class_is_not_one_of_it() -> None:
+    with pytest.raises(TypeError, match=r"got the class Steps, .* write Steps\(\)"):
+        Nowcaster(Steps)  # type: ignore[arg-type]

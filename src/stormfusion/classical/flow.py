@@ -69,9 +69,8 @@ def motion(frames: Frames, *, method: Method = "lucas-kanade") -> Velocity:
     difference. So dry areas move with the rain around them. A scale changes the motion
     by one of its pixels at most, and not at all where fewer than 16 of them are known.
     The `"spectral"` method finds a sum of cosine waves, the long ones first. Pixels
-    count by the square of
-    their amount (times that of the gradient), pairs with a missing pixel or one from
-    beyond the edge not at all.
+    count by the square of their amount (times that of the gradient), pairs with a
+    missing pixel or one from beyond the edge not at all.
 
     Parameters
     ----------
@@ -196,7 +195,8 @@ def _shift(frames: Frames) -> Float[Tensor, "batch 2"]:
     away = (y[:, None].square() + x.square()).sqrt() * (COARSE / FARTHEST)
     most, best = (match * (1 - 0.2 * away)).flatten(1).max(1)
     down, along = best // x.numel() - reach[0], best % x.numel() - reach[1]
-    return COARSE * torch.stack((down, along), 1) * (most > 0)[:, None].float()
+    found: Tensor = COARSE * torch.stack((down, along), 1) * (most > 0)[:, None].float()
+    return found
 
 
 def _pyramid(frames: Frames) -> Iterator[tuple[Frames, Frames, int]]:

@@ -205,8 +205,8 @@ class Task:
         intervals = [interval(f.time) for f in frames if f.time.size > 1]
         if not intervals:
             raise CatalogError(
-                f"no event has two frames of {target!r}, wanted sequences; open data "
-                "with a time dimension"
+                f"no event has two frames of {target!r}, which tell the interval; open "
+                "data with two or more times"
             )
         if len(set(intervals)) > 1:
             apart = ", ".join(map(str, sorted(set(intervals))))

@@ -13,6 +13,8 @@ from stormfusion.hazards import Hazard
 from stormfusion.units import VARIABLES, conversion, exceeds
 
 BINS = 256
+KNOWN = 0.5
+"""Share of the members that know a pixel without which nothing is said of it."""
 PERCENTILES = (10.0, 50.0, 90.0)
 
 
@@ -20,8 +22,10 @@ class Accumulator:
     """
     A footprint gathered member by member, in memory that does not grow with them.
 
-    Percentiles come from a histogram of 256 values a pixel and lead: exact for VIL,
-    which is stored in as many, and else the nearest of them, as the dataset says.
+    A pixel counts in the members that know it; where fewer than half of them do, or for
+    the window know it at all leads, it is missing. Percentiles come from a histogram of
+    256 values a pixel and lead: exact for VIL, which is stored in as many, and else the
+    nearest of them, as the dataset says.
 
     Parameters
     ----------
@@ -53,7 +57,8 @@ class Accumulator:
         self.window_histogram = Histogram(plane if some else (0,), scaling)
         self.total = np.zeros(shape)
         self.squares = np.zeros(shape)
-        self.missing = np.zeros(shape, dtype=bool)
+        self.known = np.zeros(shape, dtype=np.uint16)
+        self.known_window = np.zeros(plane, dtype=np.uint16)
         self._thresholds = [_threshold(hazard, like) for hazard in self.hazards]
 
     def add(self, member: NDArray[np.float32]) -> None:
@@ -69,13 +74,17 @@ class Accumulator:
                 f"the forecast, {self.like.shape}"
             )
         self.members += 1
-        self.missing |= np.isnan(member)
+        known = ~np.isnan(member)
+        always = known.all(axis=0)
+        self.known += known
+        self.known_window += always
         for number, threshold in enumerate(self._thresholds):
             occurs = np.asarray(exceeds(member, threshold))
             self.over[number] += occurs
-            self.over_window[number] += occurs.any(axis=0)
+            self.over_window[number] += occurs.any(axis=0) & always
         # from the value of the first bin, which most pixels have
         change = member.astype(np.float64) - self.histogram.lowest
+        change[~known] = 0.0
         self.total += change
         self.squares += change * change
         if self.percentiles:
@@ -88,22 +97,25 @@ class Accumulator:
             raise ValueError(
                 f"got {self.members} members, wanted 2 or more; raise members="
             )
-        mean = self.total / self.members
+        known, window = np.maximum(self.known, 1), np.maximum(self.known_window, 1)
+        mean = self.total / known
         excess = self.squares - self.total * mean
         excess[excess < 1e-12 * self.squares] = 0.0  # members that are all equal
-        ranks = [rank(p, self.members) for p in self.percentiles]
         return assemble(
             self.like,
             self.hazards,
             self.percentiles,
             members=self.members,
-            probability=self.over / np.float32(self.members),
-            window_probability=self.over_window / np.float32(self.members),
-            percentile=self.histogram.ordered(ranks),
-            window_percentile=self.window_histogram.ordered(ranks),
+            known=self.known,
+            known_window=self.known_window,
+            probability=self.over / known.astype(np.float32),
+            window_probability=self.over_window / window.astype(np.float32),
+            percentile=self.histogram.ordered(self.percentiles, self.known),
+            window_percentile=self.window_histogram.ordered(
+                self.percentiles, self.known_window
+            ),
             mean=mean + self.histogram.lowest,
-            spread=np.sqrt(excess / (self.members - 1)),
-            missing=self.missing,
+            spread=np.sqrt(excess / np.maximum(known - 1.0, 1.0)),
             note=self.histogram.note(str(self.like.attrs.get("units", ""))),
         )
 
@@ -167,19 +179,24 @@ class Histogram:
         number = (self.scaling.normalize(values) - low) * ((BINS - 1) / (high - low))
         return np.asarray(np.rint(number).clip(0, BINS - 1).astype(np.int64))
 
-    def ordered(self, ranks: Sequence[int]) -> NDArray[np.float32]:
-        """The value that as many members as a rank do not exceed, at each pixel."""
-        found = np.full((len(ranks), self.met.size), self.levels[0])
+    def ordered(
+        self, percentiles: Sequence[float], known: NDArray[np.uint16]
+    ) -> NDArray[np.float32]:
+        """The value that a share of the members that know a pixel do not exceed."""
+        found = np.full((len(percentiles), self.met.size), self.levels[0])
         pixels = np.flatnonzero(self.met)
         for part in np.array_split(pixels, pixels.size // 2**13 + 1):
             counts = self.counts[part].astype(np.uint16)
             if self.members > np.iinfo(np.uint8).max:
                 counts += np.uint16(256) * self.over[part]
-            counts[:, 0] = self.members - counts[:, 1:].sum(axis=1)
+            members = known.ravel()[part]
+            counts[:, 0] = members - counts[:, 1:].sum(axis=1)
             reached = counts.cumsum(axis=1, dtype=np.uint16)
-            for number, wanted in enumerate(ranks):
-                found[number, part] = self.levels[(reached < wanted).sum(axis=1)]
-        return found.reshape(len(ranks), *self.shape)
+            for number, percentile in enumerate(percentiles):
+                wanted = rank(percentile, members)[:, None]
+                bins = (reached < wanted).sum(axis=1).clip(max=BINS - 1)
+                found[number, part] = self.levels[bins]
+        return found.reshape(len(percentiles), *self.shape)
 
     def note(self, units: str) -> str:
         """How exact the percentiles are."""
@@ -203,29 +220,46 @@ def stacked(
     count = members.sizes["member"]
     if count < 2:
         raise ValueError(f"got {count} members, wanted 2 or more for a footprint")
-    missing = members.isnull().any("member").to_numpy()
-    occurs = [hazard.occurs(members).to_numpy() > 0 for hazard in hazards]
     values = members.to_numpy()
-    ranks = np.array([rank(p, count) for p in percentiles], dtype=int) - 1
-    ordered = np.sort(values, axis=0)[ranks]
-    window = np.sort(values.max(axis=1), axis=0)[ranks]
+    there = ~np.isnan(values)
+    known, always = there.sum(0), there.all(1)
+    known_window = always.sum(0)
+    one, one_window = np.maximum(known, 1), np.maximum(known_window, 1)
+    occurs = [hazard.occurs(members).to_numpy() > 0 for hazard in hazards]
+    ever = [o.any(1) & always for o in occurs]
     shape = (len(hazards), *like.shape)
+    mean = np.where(there, values, 0.0).sum(0, dtype=np.float64) / one
+    off = np.where(there, values - mean, 0.0)
     return assemble(
         like,
         hazards,
         percentiles,
         members=count,
-        probability=np.array([o.mean(0) for o in occurs]).reshape(shape),
-        window_probability=np.array([o.any(1).mean(0) for o in occurs]).reshape(
+        known=known,
+        known_window=known_window,
+        probability=np.array([o.sum(0) / one for o in occurs]).reshape(shape),
+        window_probability=np.array([o.sum(0) / one_window for o in ever]).reshape(
             (len(hazards), *like.shape[1:])
         ),
-        percentile=ordered,
-        window_percentile=window,
-        mean=values.mean(0, dtype=np.float64),
-        spread=values.std(0, ddof=1, dtype=np.float64),
-        missing=missing,
+        percentile=ordered(values, percentiles),
+        window_percentile=ordered(values.max(axis=1), percentiles),
+        mean=mean,
+        spread=np.sqrt((off**2).sum(0) / np.maximum(one - 1, 1)),
         note="exact",
     )
+
+
+def ordered(
+    values: NDArray[np.floating[Any]], percentiles: Sequence[float]
+) -> NDArray[np.floating[Any]]:
+    """Percentiles over the first axis, of those that are not NaN."""
+    known = (~np.isnan(values)).sum(0)
+    values = np.sort(values, axis=0)  # what is NaN, last
+    found = [
+        np.take_along_axis(values, (rank(p, known) - 1)[None], 0)[0]
+        for p in percentiles
+    ]
+    return np.array(found).reshape(len(percentiles), *values.shape[1:])
 
 
 def assemble(
@@ -234,11 +268,12 @@ def assemble(
     percentiles: Sequence[float],
     *,
     members: int,
-    missing: NDArray[np.bool_],
+    known: NDArray[np.integer[Any]],
+    known_window: NDArray[np.integer[Any]],
     note: str,
     **fields: NDArray[Any],
 ) -> Footprint:
-    """The labelled dataset of a footprint's fields, missing pixels NaN."""
+    """The labelled dataset of a footprint's fields, NaN where few members know."""
     units = like.attrs.get("units", "1")
     name = like.attrs.get("long_name", str(like.name))
     mapping = {k: v for k, v in like.attrs.items() if k == "grid_mapping"}
@@ -265,10 +300,16 @@ def assemble(
             "quantile" in dims and not percentiles
         ):
             continue
-        hole = missing if "lead" in dims else missing.any(axis=0)
+        enough = 2 if key == "spread" else 1
+        there = known if "lead" in dims else known_window
+        hole = there < max(KNOWN * members, enough)
         values = np.where(hole, np.nan, fields[key]).astype(np.float32)
         attrs = {"units": unit, "long_name": text, **mapping}
         found[key] = (dims, values, attrs)
+    share = (known / members).astype(np.float32)
+    text = "share of the members that know the pixel"
+    attrs = {"units": "1", "long_name": text, **mapping}
+    found["known"] = (("lead", *plane), share, attrs)
     dataset = xr.Dataset(found, coords=like.coords)
     if hazards:
         dataset = dataset.assign_coords(hazard=[str(h) for h in hazards])
@@ -282,16 +323,17 @@ def assemble(
     return Footprint(dataset.assign_attrs({**like.attrs.get("origin", {}), **attrs}))
 
 
-def rank(percentile: float, members: int) -> int:
+def rank(percentile: float, members: Any) -> Any:
     """
     Which of the ordered members is a percentile, counted from 1.
 
     Examples
     --------
-    >>> rank(50, 4), rank(90, 10), rank(0, 10), rank(100, 10)
-    (2, 9, 1, 10)
+    >>> [int(rank(*given)) for given in ((50, 4), (90, 10), (0, 10), (100, 10))]
+    [2, 9, 1, 10]
     """
-    return min(max(int(np.ceil(percentile / 100.0 * members - 1e-9)), 1), members)
+    wanted = np.ceil(percentile / 100.0 * members - 1e-9)
+    return np.clip(wanted, 1, np.maximum(members, 1)).astype(int)
 
 
 def check_hazards(hazards: Iterable[Hazard | str], variable: str) -> tuple[Hazard, ...]:

@@ -136,6 +136,12 @@ class Estimator:
         return made
 
     def _checked(self) -> Fitted:
+        if self._fitted is None and isinstance(self._network, Untrained):
+            raise NotFittedError(
+                f"nowcaster {self.name!r} is not fitted; call fit(catalog) to measure "
+                "its errors, for an ensemble of them or a file; to forecast it needs "
+                "none, and is made anew by its name"
+            )
         if self._fitted is None:
             raise NotFittedError(
                 f"nowcaster {self.name!r} is not fitted; call fit(catalog) first, or "

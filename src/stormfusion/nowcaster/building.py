@@ -42,6 +42,11 @@ def understood(
         if recipe.is_classic:
             return recipe, recipe.classic(), None
         return recipe, recipe.network_spec(), recipe.loss()
+    if isinstance(recipe, type):
+        raise TypeError(
+            f"got the class {recipe.__name__}, wanted one of it; write "
+            f"{recipe.__name__}()"
+        )
     if isinstance(recipe, Untrained):
         if loss is not None:
             raise TypeError(
