@@ -27,6 +27,8 @@ import xarray as xr
 from classical_scores import CSI, Forecasts, Members, dispersion, tables
 
 from stormfusion import Catalog, Event, Nowcaster
+from stormfusion.classical import Steps
+from stormfusion.classical.scenarios import Texture
 from stormfusion.sampling.forecast import rounded
 from stormfusion.units import reflectivity_to_rain_rate
 from stormfusion.verification import merge
@@ -157,12 +159,21 @@ def extrapolations(
 
 
 def scenarios(
-    sequence: Sequence, start: int, window: Window | None, cache: Path, members: int
+    sequence: Sequence,
+    start: int,
+    window: Window | None,
+    cache: Path,
+    members: int,
+    *,
+    noise: Texture = "global",
 ) -> tuple[Forecasts, Forecasts, np.ndarray]:
     """Members of STEPS and S-PROG of both, and what came."""
     frames = sequence.frames(start, window)
     rain, leads = in_rain(frames), sequence.leads
-    nowcaster, now = Nowcaster("steps", leads=leads), frames.time[FIRST].values
+    nowcaster, now = (
+        Nowcaster(Steps(noise=noise), leads=leads),
+        frames.time[FIRST].values,
+    )
     given = sequence.event if window is None else frames.to_dataset()
     variable = sequence.variable
     ensemble = nowcaster.ensemble(given, members=members, reference_time=now)
@@ -210,6 +221,7 @@ def main() -> None:
     parser.add_argument("--members", type=int, default=20)
     parser.add_argument("--starts", type=int, default=4)
     parser.add_argument("--cache", type=Path)
+    parser.add_argument("--noise", choices=("global", "local"), default="global")
     parser.add_argument("--only", choices=("extrapolation", "steps"))
     parser.add_argument("--quick", action="store_true", help="one start, 256 x 256")
     settings = parser.parse_args()
@@ -220,7 +232,7 @@ def main() -> None:
         cache = settings.cache or Path(temporary)
         cache.mkdir(parents=True, exist_ok=True)
         carried, smooth = CSI("Extrapolation"), CSI("S-PROG")
-        members = Members(f"STEPS, {settings.members} members")
+        members = Members(f"STEPS, {settings.members} members, {settings.noise} noise")
         starts = {}
         for sequence in sequences(Path(settings.data), settings.sequences, count):
             starts[sequence.name] = len(sequence.starts)
@@ -265,7 +277,7 @@ def of_steps(
         size = 256 if settings.quick else 512 if large else max(height, width)
         window = sequence.window(start, size)
         members, mean, observed = scenarios(
-            sequence, start, window, cache, settings.members
+            sequence, start, window, cache, settings.members, noise=settings.noise
         )
         drawn.append(dispersion(members, observed))
         smooth.append(tables(mean, observed))

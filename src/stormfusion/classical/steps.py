@@ -84,8 +84,8 @@ class Steps(Untrained):
         How motion is found: `"lucas-kanade"` or `"spectral"`.
     noise
         Texture of the noise: `"global"`, that of the whole field, or `"local"`, that of
-        the rain nearby, which takes several times as long; see
-        `stormfusion.classical.LocalNoise`.
+        the rain nearby, which is closer to nature and takes two to three times as long;
+        see `stormfusion.classical.LocalNoise`.
     motion_errors
         Whether each member has a motion of its own.
 
