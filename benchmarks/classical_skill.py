@@ -170,10 +170,8 @@ def scenarios(
     """Members of STEPS and S-PROG of both, and what came."""
     frames = sequence.frames(start, window)
     rain, leads = in_rain(frames), sequence.leads
-    nowcaster, now = (
-        Nowcaster(Steps(noise=noise), leads=leads),
-        frames.time[FIRST].values,
-    )
+    nowcaster = Nowcaster(Steps(noise=noise), leads=leads)
+    now = frames.time[FIRST].values
     given = sequence.event if window is None else frames.to_dataset()
     variable = sequence.variable
     ensemble = nowcaster.ensemble(given, members=members, reference_time=now)
