@@ -53,9 +53,9 @@ def field_of_motion(
     if not told:
         warnings.warn(
             f"fewer than 25 pixels rain in both of two frames up to "
-            f"{made.reference_time}, so the motion is given as zero; choose a "
-            "reference_time with more rain",
+            f"{made.reference_time}, or are known there, so the motion is given as "
+            "zero; choose a reference_time with more rain",
             UserWarning,
-            stacklevel=4,
+            stacklevel=3,
         )
     return found
