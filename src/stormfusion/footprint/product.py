@@ -22,7 +22,9 @@ class Footprint:
         `probability` and `window_probability` of each hazard [1], `percentile` and
         `window_percentile`, `mean` and `spread` of the variable. Those of the window
         speak of the time from the first to the last lead: the probability that the
-        hazard occurs at any lead, and the percentile of each member's maximum.
+        hazard occurs at any lead, and the percentile of each member's maximum. All are
+        of the members that know a pixel, whose share is `known`, and NaN where they are
+        fewer than half.
 
     Examples
     --------
