@@ -49,6 +49,7 @@ class Extrapolation(Untrained):
     """
     The last frame, carried along by the motion of the last three.
 
+    Of frames that are less than five minutes apart every other is taken, or fewer.
     Amounts stay what they are: no storm grows or decays. What comes from beyond the
     edge of the domain is missing, not dry.
 

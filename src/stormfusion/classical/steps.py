@@ -74,7 +74,8 @@ class Steps(Untrained):
 
     `predict` gives S-PROG, what of the last frame is still known at each lead; members
     come from noise, see `stormfusion.classical.Scenarios`. Both have the distribution
-    of the amounts in the last frame. Nothing is trained, and `fit` is not needed.
+    of the amounts in the last frame. Three frames are looked at, some five minutes
+    apart if they come more often. Nothing is trained, and `fit` is not needed.
 
     Parameters
     ----------
