@@ -90,9 +90,9 @@ def at(minutes: np.ndarray, own: np.ndarray, values: np.ndarray) -> np.ndarray:
     return np.interp(minutes, own, values, left=np.nan)
 
 
-class CSI:
+class Table:
     """
-    Critical success indices of many sequences, and their means.
+    Scores of many sequences, and their means.
 
     Parameters
     ----------
@@ -102,6 +102,13 @@ class CSI:
 
     def __init__(self, title: str) -> None:
         self.title = title
+
+
+class CSI(Table):
+    """Critical success indices of many sequences, and their means."""
+
+    def __init__(self, title: str) -> None:
+        super().__init__(title)
         self.found: dict[tuple[float, str], np.ndarray] = {}
         self.known: dict[str, np.ndarray] = {}
 
@@ -140,18 +147,11 @@ class CSI:
         return "\n".join(lines)
 
 
-class Members:
-    """
-    Scores of ensembles of many sequences, and their means.
-
-    Parameters
-    ----------
-    title
-        Of the table.
-    """
+class Members(Table):
+    """Scores of ensembles of many sequences, and their means."""
 
     def __init__(self, title: str) -> None:
-        self.title = title
+        super().__init__(title)
         self.whole: dict[str, np.ndarray] = {}
         self.by_lead: list[list[list[np.ndarray]]] = []
 

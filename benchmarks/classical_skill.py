@@ -27,7 +27,8 @@ import xarray as xr
 from classical_scores import CSI, Forecasts, Members, dispersion, tables
 
 from stormfusion import Catalog, Event, Nowcaster
-from stormfusion.classical import Steps
+from stormfusion.classical import Extrapolation, Steps
+from stormfusion.classical.flow import Method
 from stormfusion.classical.scenarios import Texture
 from stormfusion.sampling.forecast import rounded
 from stormfusion.units import reflectivity_to_rain_rate
@@ -135,12 +136,17 @@ def kept(path: Path, make: Callable[[], Forecasts]) -> Forecasts:
 
 
 def extrapolations(
-    sequence: Sequence, start: int, window: Window | None, cache: Path
+    sequence: Sequence,
+    start: int,
+    window: Window | None,
+    cache: Path,
+    *,
+    motion: Method = "lucas-kanade",
 ) -> tuple[Forecasts, np.ndarray]:
     """Extrapolation of both, and what came."""
     frames = sequence.frames(start, window)
     rain, leads = in_rain(frames), sequence.leads
-    nowcaster = Nowcaster("extrapolation", leads=leads)
+    nowcaster = Nowcaster(Extrapolation(motion=motion), leads=leads)
     now = frames.time[FIRST].values
     given = sequence.event if window is None else frames.to_dataset()
     ours = nowcaster.predict(given, reference_time=now)
@@ -219,6 +225,8 @@ def main() -> None:
     parser.add_argument("--members", type=int, default=20)
     parser.add_argument("--starts", type=int, default=4)
     parser.add_argument("--cache", type=Path)
+    methods = ("lucas-kanade", "spectral")
+    parser.add_argument("--motion", choices=methods, default=methods[0])
     parser.add_argument("--noise", choices=("global", "local"), default="global")
     parser.add_argument("--only", choices=("extrapolation", "steps"))
     parser.add_argument("--quick", action="store_true", help="one start, 256 x 256")
@@ -229,7 +237,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         cache = settings.cache or Path(temporary)
         cache.mkdir(parents=True, exist_ok=True)
-        carried, smooth = CSI("Extrapolation"), CSI("S-PROG")
+        carried, smooth = CSI(f"Extrapolation, {settings.motion} motion"), CSI("S-PROG")
         members = Members(f"STEPS, {settings.members} members, {settings.noise} noise")
         starts = {}
         for sequence in sequences(Path(settings.data), settings.sequences, count):
@@ -259,7 +267,8 @@ def of_extrapolation(
     found = []
     for start in sequence.starts:
         window = sequence.window(start, 256) if settings.quick else None
-        found.append(tables(*extrapolations(sequence, start, window, cache)))
+        made = extrapolations(sequence, start, window, cache, motion=settings.motion)
+        found.append(tables(*made))
         tell(f"{sequence.name}, frame {start}: extrapolation")
     return merge(*found)
 

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn import Module
 
 Array: TypeAlias = NDArray[np.float64]
 
@@ -112,3 +113,11 @@ def error_of(found: Tensor, true: Tensor, where: Tensor | None = None) -> float:
     if where is not None:
         wrong, size = wrong[where], size.expand_as(where)[where]
     return float((wrong.mean() / size.mean()).sqrt())
+
+
+def sees_these_alone(module: Module, past: Tensor, other: Tensor) -> None:
+    """A forecast changes neither with frames before, nor with further channels."""
+    noise = torch.rand(*past.shape[:2], 2, *past.shape[3:])
+    wanted = module(past)
+    for same in (other, torch.cat((past, noise), 2), past[:, 1:]):
+        torch.testing.assert_close(module(same), wanted, rtol=0, atol=0, equal_nan=True)

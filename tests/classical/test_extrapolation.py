@@ -4,7 +4,12 @@ from dataclasses import replace
 
 import pytest
 import torch
-from tests.classical.fields import frames_of, rotation, translation
+from tests.classical.fields import (
+    frames_of,
+    rotation,
+    sees_these_alone,
+    translation,
+)
 from torch import Tensor
 
 from stormfusion.classical import (
@@ -197,16 +202,10 @@ def test_infinite_values_spoil_no_more_than_their_neighbors() -> None:
 
 
 def test_it_looks_at_the_last_three_frames_of_the_target() -> None:
-    frames = storm()[None, :4]
-    past = past_of(frames)
+    past = past_of(storm()[None, :4])
     other = past.clone()
     other[:, 0] = torch.rand(other[:, 0].shape)
-    more = torch.cat((past, torch.rand(1, 4, 2, *SHAPE)), 2)
-    wanted = built()(past)
-    for same in (other, more, past[:, 1:]):
-        torch.testing.assert_close(
-            built()(same), wanted, rtol=0, atol=0, equal_nan=True
-        )
+    sees_these_alone(built(), past, other)
 
 
 def test_one_frame_only_is_an_error_that_says_so() -> None:
