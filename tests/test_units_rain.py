@@ -78,7 +78,7 @@ def test_the_laws_at_hail(law, at_53, at_60):
 
 def test_without_its_cap_the_law_of_the_wsr_88d_goes_on():
     rate = reflectivity_to_rain_rate(np.array([53.0, 60.0]), a=300, b=1.4)
-    np.testing.assert_allclose(rate, [103.8, 328], rtol=1e-3)
+    np.testing.assert_allclose(rate, [103.8, 328], rtol=2e-3)
 
 
 @pytest.mark.parametrize(
