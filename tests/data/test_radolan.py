@@ -14,6 +14,7 @@ from tests.data.frame_layouts import (
     write_radolan,
     write_sequence,
 )
+from tests.data.radar_arrays import rain, ramp, write
 
 from stormfusion import Catalog
 from stormfusion.data import radolan, sources
@@ -182,14 +183,14 @@ def test_a_url_is_read_too(tmp_path):
     import fsspec
 
     memory = fsspec.filesystem("memory")
-    memory.makedirs("/radar", exist_ok=True)
+    memory.makedirs("/composites", exist_ok=True)
     for path in write_sequence(tmp_path, packed=".gz"):
-        memory.pipe(f"/radar/{path.name}", path.read_bytes())
+        memory.pipe(f"/composites/{path.name}", path.read_bytes())
     try:
-        found = opened("memory://radar")["rain_rate"]
+        found = opened("memory://composites")["rain_rate"]
         np.testing.assert_allclose(found[1], words(1) * 0.12, rtol=1e-6)
     finally:
-        memory.rm("/radar", recursive=True)
+        memory.rm("/composites", recursive=True)
 
 
 def test_a_change_of_the_grid_makes_two_sequences(tmp_path):
@@ -208,6 +209,13 @@ def test_products_are_not_mixed(tmp_path):
     with pytest.raises(CatalogError, match=r"radolan-r[xy].*wanted one product; name"):
         Catalog.open(tmp_path)
     assert Catalog.open(f"{tmp_path}/*-ry_*").variables == ("rain_rate",)
+
+
+def test_a_folder_with_netcdf_is_one_of_netcdf(tmp_path):
+    write_sequence(tmp_path, [0])
+    write(rain(ramp(4)), tmp_path / "r.nc")
+    assert opened(tmp_path)["rain_rate"].shape == (4, 4, 5)
+    assert opened(f"{tmp_path}/*-bin")["rain_rate"].shape == (1, 900, 900)
 
 
 def test_files_of_one_time_and_files_of_another_kind(tmp_path):
