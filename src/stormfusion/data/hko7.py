@@ -64,7 +64,7 @@ class Images:
         """
         Centres of the pixels [m] from the middle of the image, the north first.
 
-        The projection is not published, so there is none.
+        Neither the files nor their code tell the projection, so there is none.
         """
         step = WIDTH / SIZE
         x = step * (np.arange(SIZE, dtype=np.float64) + 0.5) - WIDTH / 2
