@@ -122,40 +122,6 @@ def test_labels_stay_and_names_are_set():
     assert isinstance(vil_from_bytes(stored.values), np.ndarray)
 
 
-def test_marshall_palmer_by_hand():
-    rate = reflectivity_to_rain_rate(np.array([53.0, 60.0]))
-    np.testing.assert_allclose(rate, [74.9, 205.0], rtol=1e-3)
-    rate = reflectivity_to_rain_rate(np.array([53.0]), a=300, b=1.4)
-    np.testing.assert_allclose(rate, [103.8], rtol=1e-3)
-
-
-def test_no_echo_is_no_rain():
-    reflectivity = np.array([-np.inf, -32.0, -10.0, np.nan], np.float32)
-    rate = reflectivity_to_rain_rate(reflectivity, dry=-10.0)
-    np.testing.assert_array_equal(rate, [0, 0, 0, np.nan])
-    assert reflectivity_to_rain_rate(reflectivity)[2] > 0
-    rate = np.array([-1.0, 0.0, 1e-30, np.nan])
-    back = rain_rate_to_reflectivity(rate)
-    np.testing.assert_array_equal(back, [-32, -32, -32, np.nan])
-
-
-@FEW
-@given(st.floats(0.01, 300), st.floats(1, 500), st.floats(1, 2))
-def test_rain_and_reflectivity_invert(rate, a, b):
-    there = rain_rate_to_reflectivity(np.array([rate]), a=a, b=b, dry=-60)
-    back = reflectivity_to_rain_rate(there, a=a, b=b, dry=-60)
-    assert back[0] == pytest.approx(rate, rel=1e-9)
-
-
-@pytest.mark.parametrize(
-    ("a", "b"), [(0, 1.6), (200, 0), (-1, 1.6), (200, -1), ("200", 1.6), (200, None)]
-)
-def test_power_law_must_be_positive(a, b):
-    for function in (reflectivity_to_rain_rate, rain_rate_to_reflectivity):
-        with pytest.raises(ValueError, match="a > 0 and b > 0"):
-            function(np.array([1.0]), a=a, b=b)
-
-
 @pytest.mark.parametrize(
     ("units", "to", "expected"),
     [

@@ -70,21 +70,21 @@ class Catalog:
         storage_options: Mapping[str, Any] | None = None,
     ) -> "Catalog":
         """
-        Open radar on disk or in the cloud: SEVIR, or files that xarray can open.
+        Open radar on disk or in the cloud: SEVIR, HKO-7, RADOLAN, or what xarray opens.
 
         Parameters
         ----------
         path
             A SEVIR root (a folder or an fsspec URL such as `"s3://sevir"`) or its
-            catalog file; or one or more netCDF, zarr or GRIB files, wildcards allowed
-            (`"radar/*.nc"`), or a folder of them. Files with one time each that share
-            a grid are joined into one sequence; so are, where a `duration` is given,
-            longer files that follow each other.
+            catalog file; or one or more netCDF, zarr, GRIB or RADOLAN files, wildcards
+            allowed (`"radar/*.nc"`), or a folder of them or of HKO-7. Files with one
+            time each that share a grid are joined into one sequence; so are, where a
+            `duration` is given, longer files that follow each other.
         variables
             Only these; by default all there are.
         rename, duration, size, events, max_missing
-            For gridded files: what their variables are, and how events are cut out of
-            them; see `from_xarray`.
+            For all but SEVIR: how events are cut, and of files that xarray opens what
+            their variables are; see `from_xarray`.
         lightning
             For SEVIR: `"leading"` counts the flashes in the five minutes up to a
             frame; `"sevir"` those in the five minutes after it, as its own code does,

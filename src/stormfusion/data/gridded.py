@@ -127,13 +127,6 @@ def events_of_files(
     if failed and not readable:
         raise failed[0][1]
     reasons = tuple((path, str(error)) for path, error in failed)
-    if reasons:
-        warnings.warn(
-            f"{len(reasons)} of {len(paths)} files are skipped, the first is "
-            f"{reasons[0][0]!r} ({reasons[0][1]}); strict=True stops at it",
-            UserWarning,
-            stacklevel=3,
-        )
     return events, reasons
 
 

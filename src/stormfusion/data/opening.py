@@ -1,15 +1,17 @@
-"""Events opened: those of SEVIR, and those cut out of gridded files."""
+"""Events opened: those of SEVIR, and those cut out of gridded files and images."""
 
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from stormfusion.data import gridded, sevir
+from stormfusion.data import gridded, hko7, radolan, sevir
 from stormfusion.data.cutting import Cuts, wettest
 from stormfusion.data.event import Event
 from stormfusion.data.files import is_local
+from stormfusion.data.frame_files import Skipped, events_of_frames
 from stormfusion.data.paths import expand
 from stormfusion.data.selection import names_of
 from stormfusion.errors import CatalogError
@@ -118,7 +120,53 @@ def _opened(
             f"lightning={lightning!r} is for SEVIR, and {str(path)!r} is no SEVIR "
             "catalog; leave it out"
         )
-    cut, skipped = gridded.events_of_files(
-        expand(path, options), rename=rename, options=options, cuts=cuts, strict=strict
-    )
+    paths = expand(path, options)
+    cut, skipped = _cut(paths, rename=rename, options=options, cuts=cuts, strict=strict)
+    if skipped:
+        warnings.warn(
+            f"{len(skipped)} of {len(paths)} files are skipped, the first is "
+            f"{skipped[0][0]!r} ({skipped[0][1]}); strict=True stops at it",
+            UserWarning,
+            stacklevel=4,
+        )
     return wettest(cut, cuts, variables=variables), None, skipped
+
+
+def _cut(
+    paths: Sequence[str],
+    *,
+    rename: Mapping[str, str] | None,
+    options: Mapping[str, Any],
+    cuts: Cuts,
+    strict: bool,
+) -> tuple[list[Event], tuple[Skipped, ...]]:
+    """The events of files, which are all of one layout."""
+    layouts: dict[str, str] = {}
+    for path in paths:
+        layouts.setdefault(_layout(path), path)
+    if len(layouts) > 1:
+        examples = " and ".join(f"{path!r} ({name})" for name, path in layouts.items())
+        raise CatalogError(
+            f"got {examples}, wanted files of one kind; open each kind on its own and "
+            "join the catalogs with '|'"
+        )
+    layout = next(iter(layouts))
+    if layout == "xarray":
+        return gridded.events_of_files(
+            paths, rename=rename, options=options, cuts=cuts, strict=strict
+        )
+    if rename is not None:
+        raise ValueError(
+            f"rename is for files that xarray opens, and {paths[0]!r} is of {layout}, "
+            "whose variable is known; leave it out"
+        )
+    understand = hko7.understand if layout == "HKO-7" else radolan.understand
+    return events_of_frames(
+        paths, understand, options=options, cuts=cuts, strict=strict
+    )
+
+
+def _layout(path: str) -> str:
+    if hko7.is_image(path):
+        return "HKO-7"
+    return "RADOLAN" if radolan.is_composite(path) else "xarray"

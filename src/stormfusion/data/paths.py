@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from stormfusion.data import files
+from stormfusion.data import files, hko7, radolan
 from stormfusion.data.datasets import is_zarr
+from stormfusion.errors import CatalogError
 
 KINDS = (".nc", ".nc4", ".cdf", ".grib", ".grib2", ".grb", ".grb2", ".zarr")
 
@@ -31,6 +32,8 @@ def expand(
 
     Raises
     ------
+    CatalogError
+        If an archive is named, or is all that a folder holds.
     FileNotFoundError
         If nothing is there.
 
@@ -63,15 +66,33 @@ def _one(text: str, options: Mapping[str, Any]) -> list[str]:
     if not place.exists():
         raise FileNotFoundError(f"there is no file or folder {text!r}; check the path")
     if not place.is_dir() or is_zarr(str(place)):
+        _refuse_archives([str(place)])
         return [str(place)]
-    inside = sorted(str(p) for p in place.iterdir() if p.suffix.lower() in KINDS)
+    names = sorted(map(str, place.iterdir()))
+    inside = _of_a_kind(names) or hko7.images_in(place)
     if not inside:
+        _refuse_archives(names)
         raise FileNotFoundError(
             f"folder {text!r} holds neither a SEVIR catalog (CATALOG.csv) nor netCDF, "
-            "zarr or GRIB files; check the path, or name files in folders of it with "
-            "'**/*.nc'"
+            "zarr, GRIB or RADOLAN files, nor HKO-7 (radarPNG/2015/05/20/RAD*.png); "
+            "check the path, or name files in folders of it with '**/*.nc'"
         )
     return inside
+
+
+def _of_a_kind(names: list[str]) -> list[str]:
+    """The files that xarray opens, or else the composites of RADOLAN."""
+    opened = [each for each in names if each.rstrip("/").lower().endswith(KINDS)]
+    return opened or [each for each in names if radolan.is_composite(each)]
+
+
+def _refuse_archives(names: list[str]) -> None:
+    archives = [each for each in names if radolan.is_archive(each)]
+    if archives:
+        raise CatalogError(
+            f"{archives[0]!r} is an archive, wanted the files in it; unpack it with "
+            "'tar -xf'"
+        )
 
 
 def _is_data(place: Path) -> bool:
@@ -85,8 +106,7 @@ def _remote(text: str, options: Mapping[str, Any], *, wild: bool) -> list[str]:
     if wild:
         found = sorted(map(str, system.glob(inner)))
     elif system.isdir(inner):
-        listed = sorted(map(str, system.ls(inner, detail=False)))
-        found = [each for each in listed if each.rstrip("/").lower().endswith(KINDS)]
+        found = _of_a_kind(sorted(map(str, system.ls(inner, detail=False))))
     else:
         return [text]
     if not found:

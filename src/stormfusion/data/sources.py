@@ -4,7 +4,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 from uuid import uuid4
 
 import numpy as np
@@ -20,6 +20,14 @@ from stormfusion.grids import Grid
 
 CACHE_BYTES = 2**30
 """Frames that a process keeps, those used last."""
+
+
+class Source(Protocol):
+    """Where whole frames come from."""
+
+    def frame(self, number: int) -> NDArray[Any]:
+        """One whole frame, as stored."""
+        ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,7 +126,7 @@ class GriddedFrames:
     time: Times
     grid: Grid
     packing: Packing
-    source: ArraySource | FileSource
+    source: Source
     first: int = 0
     corner: tuple[int, int] = (0, 0)
 

@@ -2,7 +2,12 @@
 
 from stormfusion.units.arrays import exceeds
 from stormfusion.units.converting import as_ours, conversion, convert
-from stormfusion.units.rain import rain_rate_to_reflectivity, reflectivity_to_rain_rate
+from stormfusion.units.rain import (
+    ZR_LAWS,
+    ZRLaw,
+    rain_rate_to_reflectivity,
+    reflectivity_to_rain_rate,
+)
 from stormfusion.units.variables import VARIABLES, Variable
 from stormfusion.units.vil import (
     vil_from_bytes,
@@ -13,7 +18,9 @@ from stormfusion.units.vil import (
 
 __all__ = [
     "VARIABLES",
+    "ZR_LAWS",
     "Variable",
+    "ZRLaw",
     "as_ours",
     "conversion",
     "convert",
