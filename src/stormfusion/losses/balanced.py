@@ -100,7 +100,8 @@ class Balanced(Loss):
         sign, found = levels(self.name, self.variable, steps, self.a, self.b)
         edges = torch.tensor(found, device=observed.device)
         weights = torch.tensor(tuple(self.weights), device=observed.device)
-        passed = torch.bucketize(sign * observed.detach(), edges, right=True)
+        signed = (sign * observed.detach()).contiguous()
+        passed = torch.bucketize(signed, edges, right=True)
         return weights[passed]
 
 
