@@ -28,7 +28,7 @@ def test_the_target_decides_what_weighs(variable: str) -> None:
     assert np.isfinite(made.log["loss"]).all()
 
 
-@pytest.mark.parametrize("text", ["conv3d+bmse+bmae", "conv3d+ffl+spectral"])
+@pytest.mark.parametrize("text", ["unet+bmse+bmae", "unet+ffl+spectral"])
 def test_recipes_train_and_come_back_from_files(text: str, tmp_path: Path) -> None:
     made = Nowcaster(text, **SMALL).fit(storms("rain_rate"), **BRIEF)
     assert str(Recipe.parse(text)) == made.name == text
@@ -52,7 +52,7 @@ def test_options_come_back_from_files(tmp_path: Path) -> None:
 
 
 def test_a_single_forecast_by_crps_is_warned_of() -> None:
-    made = Nowcaster("conv3d+crps", **SMALL)
+    made = Nowcaster("unet+crps", **SMALL)
     with pytest.warns(UserWarning, match="single forecast is its absolute error"):
         made.fit(storms("rain_rate"), **BRIEF)
 
