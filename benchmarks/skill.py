@@ -26,7 +26,7 @@ from stormfusion.data.scaling import DecibelRain, scaling_for
 from stormfusion.data.task import Task
 from stormfusion.data.windows import batch, starts, take
 from stormfusion.losses import MAE, MSE, Loss
-from stormfusion.losses.base import mean
+from stormfusion.losses.fields import mean
 from stormfusion.nn import NETWORKS
 from stormfusion.nn.motion import advect, motion
 from stormfusion.sampling.forecast import outward

@@ -60,7 +60,7 @@ def test_the_canonical_text(text: str, canonical: str) -> None:
             "(known networks: conv3d, extrapolation, persistence, resunet, ",
         ),
         ("unet+mze", "unknown loss 'mze' in recipe 'unet+mze'; did you mean 'mse'?"),
-        ("unet+q", "(known losses: gdl, lpips, mae, mse, perceptual, "),
+        ("unet+q", "(known losses: bmae, bmse, crps, ff_mae, "),
         ("mse", "'mse' in recipe 'mse' is a loss, but a recipe starts with a network"),
         (
             "unet+unet",

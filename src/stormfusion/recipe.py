@@ -99,7 +99,7 @@ class Recipe:
     >>> Recipe.parse("unet+mze")
     Traceback (most recent call last):
     stormfusion.errors.RecipeError: unknown loss 'mze' in recipe 'unet+mze'; did you
-    mean 'mse'? (known losses: gdl, lpips, mae, mse, ...)
+    mean 'mse'? (known losses: bmae, bmse, crps, ff_mae, ...)
     """
 
     network: str

@@ -11,6 +11,9 @@ Past: TypeAlias = Float[Tensor, "batch time channel y x"]
 Future: TypeAlias = Float[Tensor, "batch lead y x"]
 """Network numbers of the target variable, one frame per lead time."""
 
+Members: TypeAlias = Float[Tensor, "batch member lead y x"]
+"""Network numbers of the target variable, several forecasts of it."""
+
 Valid: TypeAlias = Bool[Tensor, "batch lead y x"]
 """True where the target was observed."""
 

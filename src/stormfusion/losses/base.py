@@ -3,14 +3,13 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, ClassVar, Literal, Union
+from typing import Any, ClassVar, Literal, Self, Union
 
 import torch
-from torch import Tensor
 
 from stormfusion.losses.fields import check_fields
 from stormfusion.losses.weights import checked_weight, weight_text
-from stormfusion.types import Future, Scalar, Valid
+from stormfusion.types import Future, Members, Scalar, Valid
 
 
 class Loss(ABC):
@@ -35,6 +34,7 @@ class Loss(ABC):
 
     Examples
     --------
+    >>> from stormfusion.losses.fields import mean
     >>> @dataclass(frozen=True)
     ... class Bias(Loss):
     ...     name = "bias"
@@ -62,6 +62,9 @@ class Loss(ABC):
 
     frames: ClassVar[int] = 1
     """Leads that it compares at once, at least."""
+
+    members: ClassVar[bool] = False
+    """Whether it also compares forecasts of `(batch, member, lead, y, x)`."""
 
     @abstractmethod
     def compare(self, forecast: Future, observed: Future, valid: Valid) -> Scalar:
@@ -92,6 +95,11 @@ class Loss(ABC):
             If its weights are not to be had.
         """
 
+    def bound(self, variable: str) -> Self:
+        """The loss of the numbers of a variable: itself, if it need not know which."""
+        del variable
+        return self
+
     @property
     def least(self) -> int:
         """Rows and columns that a map must have, at least [pixels]."""
@@ -117,14 +125,19 @@ class Loss(ABC):
         """
         return asdict(self)  # type: ignore[call-overload, no-any-return]  # every loss is a dataclass
 
-    def __call__(self, forecast: Future, observed: Future, valid: Valid) -> Scalar:
+    def __call__(
+        self, forecast: Future | Members, observed: Future, valid: Valid
+    ) -> Scalar:
         """Compare, in float32, what is valid."""
-        check_fields(self.name, self.least, forecast, observed, valid)
+        check_fields(
+            self.name, self.least, forecast, observed, valid, members=self.members
+        )
+        each = valid if forecast.ndim == valid.ndim else valid[:, None]
         with torch.autocast(forecast.device.type, enabled=False):
             forecast, observed = forecast.float(), observed.float()
             dry = torch.zeros((), device=forecast.device)
             return self.compare(
-                torch.where(valid, forecast, dry),
+                torch.where(each, forecast, dry),
                 torch.where(valid, observed, dry),
                 valid,
             )
@@ -282,6 +295,12 @@ class WeightedSum:
         """Names of the terms that `balance` must weigh."""
         return tuple(t.loss.name for t in self.terms if t.weight is None)
 
+    def bound(self, variable: str) -> "WeightedSum":
+        """The sum with each loss bound to a variable; see `Loss.bound`."""
+        return WeightedSum(
+            tuple(Weighted(t.loss.bound(variable), t.weight) for t in self.terms)
+        )
+
     def parts(
         self, forecast: Future, observed: Future, valid: Valid
     ) -> dict[str, Scalar]:
@@ -364,30 +383,3 @@ class WeightedSum:
 
     def __str__(self) -> str:
         return "+".join(str(term) for term in self.terms)
-
-
-def mean(values: Tensor, valid: Tensor) -> Scalar:
-    """
-    Mean over the valid values, zero where there is none.
-
-    Parameters
-    ----------
-    values
-        Finite numbers.
-    valid
-        Which of them count, of the same shape.
-
-    Returns
-    -------
-    Scalar
-        Their mean. Values that do not count get no gradient.
-
-    Examples
-    --------
-    >>> mean(torch.tensor([1.0, 2.0, 9.0]), torch.tensor([True, True, False]))
-    tensor(1.5000)
-    >>> mean(torch.ones(3), torch.zeros(3, dtype=torch.bool))
-    tensor(0.)
-    """
-    zero = torch.zeros((), device=values.device)
-    return torch.where(valid, values, zero).sum() / valid.sum().clamp(min=1)

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from stormfusion.losses.base import Loss, mean
+from stormfusion.losses.base import Loss
+from stormfusion.losses.fields import mean
 from stormfusion.types import Future, Scalar, Valid
 
 

@@ -6,7 +6,8 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor
 
-from stormfusion.losses.base import Loss, mean
+from stormfusion.losses.base import Loss
+from stormfusion.losses.fields import mean
 from stormfusion.types import Future, Scalar, Valid
 
 WINDOW = 11

@@ -64,6 +64,7 @@ def fit(
     """Train a network, if it has a loss, and measure its errors."""
     from stormfusion.training.loop import train  # brings Lightning, in two seconds
 
+    loss = None if loss is None else loss.bound(task.target)
     for term in () if loss is None else loss.terms:
         if task.leads < term.loss.frames:
             raise ValueError(

@@ -192,6 +192,7 @@ class Sweep:
         data = batch([windows[index] for index in range(8)])
         network = building.build(self._network(), task, self.nowcaster.seed).cpu()
         both = WeightedSum((*_pixels(base).terms, Weighted(self.term)))
+        both = both.bound(task.target)
         forecast = network.eval()(data.past).detach()
         weight = balance(both, forecast, data.future, data.valid).get(self.term.name)
         if weight is None:

@@ -78,7 +78,7 @@ def distance_sums(
             f"maps need the dimensions y and x, but got {observed.dims}; rename the "
             "axes with .rename"
         )
-    scaling = scaling_for(str(name))
+    scaling, loss = scaling_for(str(name)), loss.bound(str(name))
     # a network sees maps with the north in their first row
     for dim, north in (("y", -1), ("x", 1)):
         if dim in observed.indexes and observed.sizes[dim] > 1:
