@@ -214,6 +214,25 @@ def test_it_goes_on_from_what_was_kept(kept: Callable[..., tuple[Any, Any]]) -> 
     assert max(rates) == pytest.approx(1.4e-3), "the bounds are of the first rate"
 
 
+def test_means_read_of_a_file_are_laid_out_otherwise() -> None:
+    kernel = torch.randn(32, 24, 3, 3, generator=torch.Generator().manual_seed(0))
+    kernel = kernel.contiguous(memory_format=torch.channels_last)
+    weight = nn.Parameter(kernel.clone())
+    rates = []
+    for layout in (torch.channels_last, torch.contiguous_format):
+        optimizer = HypergradientAdam([weight], hypergradient_rate=1e-3)
+        weight.grad = (2 * kernel).cos()
+        optimizer.step()
+        for name in ("exp_avg", "exp_avg_sq"):
+            mean = optimizer.state[weight][name]
+            assert mean.is_contiguous(memory_format=torch.channels_last)
+            optimizer.state[weight][name] = mean.contiguous(memory_format=layout)
+        weight.grad = kernel.sin()
+        optimizer.step()
+        rates.append(optimizer.param_groups[0]["lr"])
+    assert rates[0] == rates[1] != 1e-3
+
+
 def test_a_closure_evaluates_the_gradients() -> None:
     weight = nn.Parameter(torch.tensor([5.0]))
     optimizer = HypergradientAdam([weight], lr=0.01, hypergradient_rate=1e-3)
