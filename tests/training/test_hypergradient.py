@@ -113,6 +113,21 @@ def test_without_a_hypergradient_it_is_adam(dtype: torch.dtype, decay: float) ->
     assert all(map(torch.equal, ours, theirs))
 
 
+def test_precisions_may_differ() -> None:
+    params = [
+        nn.Parameter(torch.ones(3, dtype=dtype))
+        for dtype in (torch.bfloat16, torch.float32, torch.float64)
+    ]
+    optimizer = HypergradientAdam(params, hypergradient_rate=1e-4)
+    for _ in range(2):
+        for parameter in params:
+            parameter.grad = torch.full_like(parameter, 2.0)
+        optimizer.step()
+    # of each parameter 3 times 2, times a step of 1
+    rate = optimizer.param_groups[0]["lr"]
+    assert rate == pytest.approx(1e-3 + 1e-4 * 18, rel=2e-3)
+
+
 def test_complex_numbers_are_two_real_ones() -> None:
     start = torch.randn(3, 2, generator=torch.Generator().manual_seed(0))
     real = nn.Parameter(start.clone())

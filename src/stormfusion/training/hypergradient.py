@@ -158,7 +158,7 @@ class HypergradientAdam(torch.optim.Optimizer):
         RuntimeError
             If a gradient is sparse.
         FloatingPointError
-            If a gradient is not finite.
+            If $h_t$ is not finite.
         """
         loss = None
         if closure is not None:
@@ -191,14 +191,14 @@ class HypergradientAdam(torch.optim.Optimizer):
         if not parts:
             return rate
         near = torch.stack([part.to(parts[0].device) for part in parts])
-        # a sum that is rounded once, whatever its order; fsum(inf, -inf) would raise
         values = near.tolist()
-        h = math.fsum(values) if all(map(math.isfinite, values)) else math.nan
-        if math.isnan(h):
+        if not all(map(math.isfinite, values)):
             raise FloatingPointError(
                 "a gradient is not finite, wanted finite ones; begin with a lower "
                 "learning rate, or clip them"
             )
+        # rounded once, whatever the order
+        h = math.fsum(values)
         rate = rate + beta_h * h
         return float(min(max(rate, first["lowest"]), first["highest"]))
 
@@ -226,10 +226,8 @@ class HypergradientAdam(torch.optim.Optimizer):
             return
         for p in params:
             if p not in self.state:
-                exact = torch.get_default_dtype() == torch.float64
-                dtype = torch.float64 if exact else torch.float32
                 self.state[p] = {
-                    "step": torch.zeros((), dtype=dtype),
+                    "step": torch.zeros((), dtype=torch.float32),
                     "exp_avg": torch.zeros_like(p),
                     "exp_avg_sq": torch.zeros_like(p),
                 }
