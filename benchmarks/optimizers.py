@@ -36,7 +36,7 @@ RUNS = [
     (AdamW(), 1e-3),
     (AdamW(), 5e-4),
     *((AdamHD(beta_h), 5e-4) for beta_h in (0.0, 1e-8, 1e-7, 1e-6, 1e-5, 1e-4)),
-    (AdamHD(1e-5), 1e-3),
+    *((AdamHD(beta_h), 1e-3) for beta_h in (0.0, 1e-5)),
 ]
 """Optimizers, and the rate of each: the highest or, of AdamHD, the first."""
 

@@ -105,7 +105,7 @@ class AdamHD:
     ----------
     hypergradient_rate
         How fast the rate changes; 0 keeps it. The right one depends on the size of the
-        network and the scale of the loss.
+        network and the scale of the loss; 1e-7 is that of the paper.
     weight_decay
         As in `AdamW`; 0 as published.
     betas
