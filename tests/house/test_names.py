@@ -24,7 +24,10 @@ NOUNS = {
 }
 BARE = (Exception, tuple)
 """Errors and records need no example."""
-DEEPER = ("verification", "losses", "nn", "plot", "units", "hazards", "grids", "errors")
+DEEPER = (
+    *("verification", "losses", "nn", "training"),
+    *("plot", "units", "hazards", "grids", "errors"),
+)
 
 
 def public(module_name: str) -> list[tuple[str, object]]:

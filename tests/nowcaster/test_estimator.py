@@ -20,6 +20,7 @@ from stormfusion.errors import (
 )
 from stormfusion.losses import MAE, MSE, SSIM
 from stormfusion.nn import UNet
+from stormfusion.training import AdamHD
 
 HAZARDS = ("vil >= 0.8 kg m-2", "vil >= 12 kg m-2")
 
@@ -689,6 +690,42 @@ def test_a_folder_to_resume_from_is_looked_for_first(
     monkeypatch.setattr("stormfusion.training.loop.train", never)
     with pytest.raises(FileNotFoundError, match=r"does not exist, so 'a.st'"):
         Nowcaster("unet").fit(storms, resume=tmp_path / "no" / "a.st", progress=False)
+
+
+def test_an_optimizer_of_ones_own_is_told_in_the_file(
+    storms: Catalog, tmp_path: Path
+) -> None:
+    nowcaster = Nowcaster(UNet(width=4, depth=1), device="cpu", inputs=("vil",))
+    options: dict[str, Any] = {"epochs": 1, "progress": False}
+    nowcaster.fit(storms, learning_rate=5e-4, optimizer=AdamHD(1e-2), **options)
+    rate = nowcaster.log["learning_rate"].item()
+    assert rate not in (5e-4, 5e-6)
+    loaded = Nowcaster.load(nowcaster.save(tmp_path / "own.safetensors"), device="cpu")
+    assert loaded._checked().notes["optimizer"] == repr(AdamHD(1e-2))
+    assert loaded.predict(storms[0]).identical(nowcaster.predict(storms[0]))
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"optimizer": "adamhd"}, TypeError, "wanted a description such as AdamHD"),
+        ({"optimizer": AdamHD}, TypeError, r"got the class AdamHD, .*write AdamHD\(\)"),
+        ({"learning_rate": -1.0}, ValueError, "learning_rate is -1.0, wanted a number"),
+    ],
+)
+def test_an_optimizer_that_is_none_stops_before_any_training(
+    storms: Catalog,
+    monkeypatch: pytest.MonkeyPatch,
+    options: dict[str, Any],
+    error: type[Exception],
+    message: str,
+) -> None:
+    def never(*args: object, **options: object) -> None:
+        pytest.fail("it trained")
+
+    monkeypatch.setattr("stormfusion.training.loop.train", never)
+    with pytest.raises(error, match=message):
+        Nowcaster(UNet(width=4, depth=1)).fit(storms, progress=False, **options)
 
 
 def test_values_on_a_threshold_stay_on_it(storms: Catalog) -> None:

@@ -13,6 +13,7 @@ from stormfusion.data.scaling import Linear
 from stormfusion.errors import CheckpointError
 from stormfusion.losses import GDL, MAE, MSE, Loss
 from stormfusion.nn import ResUNet, UNet
+from stormfusion.training import AdamHD
 
 
 @pytest.fixture(scope="module")
@@ -84,6 +85,14 @@ def test_a_training_file_is_no_nowcaster(
             CheckpointError, match=rf"\({differing} differ\), wanted one"
         ):
             other.fit(storms, time_limit=0.01, resume=training, progress=False)
+    with pytest.raises(CheckpointError, match=r"\(optimizer differ\), wanted one"):
+        nowcaster.fit(
+            storms,
+            time_limit=0.01,
+            optimizer=AdamHD(),
+            resume=training,
+            progress=False,
+        )
     with pytest.raises(CheckpointError, match=r"events, .*differ"):
         nowcaster.fit(storms[:4], time_limit=0.01, resume=training, progress=False)
     with pytest.raises(CheckpointError, match=r"is not of this training, wanted one"):

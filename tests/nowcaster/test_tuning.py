@@ -11,6 +11,7 @@ from stormfusion import Catalog, Nowcaster, plot
 from stormfusion.errors import CatalogError, CheckpointError, WeightsError
 from stormfusion.losses import GDL, MAE, MSE, SSIM, Perceptual
 from stormfusion.nn import UNet
+from stormfusion.training import AdamHD
 
 SMALL = UNet(width=4, depth=1)
 QUICK: dict[str, Any] = {"epochs": 1, "members": 2, "progress": False}
@@ -147,6 +148,10 @@ def test_a_folder_keeps_the_nowcasters_and_goes_on(
     assert trained[1:] == ["unet+mse+0.05*perceptual"]
     with pytest.raises(CheckpointError, match="another sweep, which differs in seed;"):
         Nowcaster(SMALL, seed=1).tune(parts[0], weights=(0.05,), **options)
+    options["optimizer"] = AdamHD()
+    with pytest.raises(CheckpointError, match="sweep, which differs in optimizer;"):
+        Nowcaster(SMALL).tune(parts[0], weights=(0.05,), **options)
+    del options["optimizer"]
     (folder / "perceptual-0.nc").write_bytes(b"no netCDF")
     with pytest.raises(CheckpointError, match="cannot be read"):
         Nowcaster(SMALL).tune(parts[0], weights=(0.05,), **options)

@@ -1,5 +1,7 @@
 """The training loop: learns, repeats, resumes, stops, and leaves its best weights."""
 
+import functools
+import json
 import math
 from collections.abc import Iterator
 from itertools import chain, repeat
@@ -19,6 +21,7 @@ from stormfusion.errors import CatalogError
 from stormfusion.losses import GDL, MSE, SSIM, WeightedSum
 from stormfusion.nn import UNet
 from stormfusion.nowcaster.building import build
+from stormfusion.training import AdamHD, AdamW, HypergradientAdam
 from stormfusion.training.fabric import make_fabric
 from stormfusion.training.loop import train
 from stormfusion.training.plan import Plan, Progress
@@ -120,13 +123,22 @@ def test_half_precision_follows_the_same_curve(windows: RandomWindows) -> None:
     np.testing.assert_allclose(losses[0], losses[1], rtol=0.05)
 
 
-@pytest.mark.parametrize("after", [1, 2])
+@pytest.mark.parametrize(
+    ("after", "optimizer"),
+    [
+        (1, AdamW()),
+        (2, AdamW()),
+        (1, AdamHD(1e-2)),
+        (2, functools.partial(torch.optim.SGD, momentum=0.9)),
+    ],
+)
 def test_an_interrupted_training_ends_as_an_uninterrupted_one(
-    windows: RandomWindows, monkeypatch: pytest.MonkeyPatch, after: int
+    windows: RandomWindows, monkeypatch: pytest.MonkeyPatch, after: int, optimizer: Any
 ) -> None:
-    loss, validation = MSE() + SSIM(), windows_of_seed(windows, 7)
-    whole, resumed, memory = fresh(windows), fresh(windows), Memory()
-    expected = run(whole, windows, validation, loss=loss, epochs=3)
+    validation, memory = windows_of_seed(windows, 7), Memory()
+    options: Any = {"loss": MSE() + SSIM(), "epochs": 3, "optimizer": optimizer}
+    whole, resumed = fresh(windows), fresh(windows)
+    expected = run(whole, windows, validation, **options)
     plain, count = Stepper.step, 0
 
     def interrupted(self: Stepper, *args: Any, **options: Any) -> float:
@@ -139,14 +151,36 @@ def test_an_interrupted_training_ends_as_an_uninterrupted_one(
     with monkeypatch.context() as patch:
         patch.setattr(Stepper, "step", interrupted)
         with pytest.raises(KeyboardInterrupt):
-            run(resumed, windows, validation, loss=loss, epochs=3, store=memory)
+            run(resumed, windows, validation, store=memory, **options)
     assert memory.held[1]["epoch"] == after
-    found = run(fresh(windows), windows, validation, loss=loss, epochs=3, store=memory)
+    memory.held[1]["rates"] = json.loads(json.dumps(memory.held[1]["rates"]))
+    found = run(fresh(windows), windows, validation, store=memory, **options)
     again = fresh(windows)
     again.load_state_dict(named(memory.held[0], "best."))
     assert same(again, whole)
     for ours, theirs in zip(found.rows, expected.rows, strict=True):
         assert {**ours, "seconds": 0} == {**theirs, "seconds": 0}
+
+
+def test_a_rate_that_adapts_is_left_alone(windows: RandomWindows) -> None:
+    logs = [
+        run(fresh(windows), windows, epochs=3, optimizer=optimizer).table()
+        for optimizer in (AdamW(), AdamHD(0.0), AdamHD(1e-2), AdamHD(1e-2))
+    ]
+    rates = [log["learning_rate"].tolist() for log in logs]
+    assert rates[0] == sorted(rates[0], reverse=True)
+    assert rates[1] == [1e-3] * 3
+    assert len({1e-3, *rates[2]}) == 4
+    assert rates[3] == rates[2]
+    assert min(rates[2]) >= 1e-5
+
+
+def test_the_class_itself_is_an_optimizer_too(windows: RandomWindows) -> None:
+    one, other = fresh(windows), fresh(windows)
+    run(one, windows, optimizer=AdamHD(1e-2))
+    made = functools.partial(HypergradientAdam, hypergradient_rate=1e-2)
+    run(other, windows, optimizer=made)
+    assert same(one, other)
 
 
 def named(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

@@ -11,6 +11,7 @@ from stormfusion.losses import Loss, Perceptual
 from stormfusion.nn import parameter_count
 from stormfusion.nowcaster import building, fitting, tuning
 from stormfusion.nowcaster.forecasting import Forecaster
+from stormfusion.training.optimizers import AdamW, Makes
 
 
 class Nowcaster(Forecaster):
@@ -66,6 +67,7 @@ class Nowcaster(Forecaster):
         time_limit: float | None = None,
         batch_size: int = 8,
         learning_rate: float = 1e-3,
+        optimizer: Makes = AdamW(),  # noqa: B008  # frozen
         resume: str | Path | None = None,
         strict: bool = False,
         progress: bool = True,
@@ -87,7 +89,11 @@ class Nowcaster(Forecaster):
         batch_size
             Windows in a step of the optimizer.
         learning_rate
-            The highest, after the warm-up.
+            The highest, after the warm-up; the first, if the optimizer adapts it.
+        optimizer
+            A description, such as `AdamHD()` of `stormfusion.training`; a class of
+            torch, such as `torch.optim.RAdam`, or `functools.partial` of one with
+            options. It is called with groups of parameters and `lr=`.
         resume
             A file that keeps the training after every epoch. If it is there, training
             goes on from it; where it is finished it is taken as it is. One of other
@@ -108,6 +114,8 @@ class Nowcaster(Forecaster):
             If the catalog is empty, lacks a variable, or holds no window long enough.
         GridMismatchError
             If its grids differ in spacing.
+        TypeError, ValueError
+            If a setting is out of range, or `optimizer` makes none.
         """
         building.check_catalog(catalog, "to learn from")
         if validation is not None:
@@ -120,7 +128,14 @@ class Nowcaster(Forecaster):
             validation,
             task=task,
             settings=fitting.Settings(
-                epochs, time_limit, batch_size, learning_rate, resume, strict, progress
+                epochs,
+                time_limit,
+                batch_size,
+                learning_rate,
+                optimizer,
+                resume,
+                strict,
+                progress,
             ),
             device=self.device,
             seed=self.seed,
@@ -211,6 +226,7 @@ class Nowcaster(Forecaster):
         time_limit: float | None = None,
         batch_size: int = 8,
         learning_rate: float = 1e-3,
+        optimizer: Makes = AdamW(),  # noqa: B008  # frozen
         thresholds: Sequence[float] | None = None,
         members: int = 10,
         folder: str | Path | None = None,
@@ -240,7 +256,7 @@ class Nowcaster(Forecaster):
         cost
             The largest share of its CSI, mean over leads and thresholds, that may be
             lost against weight 0. The largest weight that keeps to it is chosen.
-        epochs, time_limit, batch_size, learning_rate
+        epochs, time_limit, batch_size, learning_rate, optimizer
             Of each training; see `fit`.
         thresholds, members
             Of the scores; see `evaluate`.
@@ -287,6 +303,7 @@ class Nowcaster(Forecaster):
                 "time_limit": time_limit,
                 "batch_size": batch_size,
                 "learning_rate": learning_rate,
+                "optimizer": optimizer,
             },
             {"thresholds": thresholds, "members": members},
             tuning.checked_folder(folder),

@@ -20,6 +20,7 @@ from stormfusion.losses import WeightedSum
 from stormfusion.nowcaster.building import check_module
 from stormfusion.sampling import Dressing
 from stormfusion.training.fabric import channels_last, make_fabric
+from stormfusion.training.optimizers import Makes, told
 from stormfusion.training.plan import Plan
 from stormfusion.training.split import fingerprint, validation_split
 from stormfusion.writing import writable
@@ -44,6 +45,7 @@ class Settings:
     time_limit: float | None
     batch_size: int
     learning_rate: float
+    optimizer: Makes
     resume: str | Path | None
     strict: bool
     progress: bool
@@ -85,6 +87,7 @@ def fit(
         time_limit=settings.time_limit,
         batch_size=settings.batch_size,
         learning_rate=settings.learning_rate,
+        optimizer=settings.optimizer,
         seed=seed,
     )
     notes: dict[str, Any] = {
@@ -95,6 +98,7 @@ def fit(
     log, failed = pd.DataFrame(columns=["epoch", "loss"]), {}
     if loss is not None:
         check_module(network, task, windows.size)
+        notes["optimizer"] = told(plan.optimizer)
         store = None
         if settings.resume is not None:
             checked = "" if validation is None else fingerprint(validation)

@@ -30,6 +30,7 @@ from stormfusion.losses.weights import weight_text
 from stormfusion.nn.pretrained import available
 from stormfusion.nowcaster import building
 from stormfusion.recipe import Recipe, Term
+from stormfusion.training.optimizers import told
 from stormfusion.training.split import fingerprint, validation_split
 from stormfusion.verification import Tally
 from stormfusion.writing import as_path, replacing
@@ -234,6 +235,7 @@ class Sweep:
             "task": nowcaster._infer(list(learned)).to_header(),
             "events": [fingerprint(learned), fingerprint(held)],
             **self.fitting,
+            "optimizer": told(self.fitting["optimizer"]),
             **{k: v if v is None else repr(v) for k, v in self.scoring.items()},
         }
         text = json.dumps(identity, sort_keys=True)

@@ -17,6 +17,7 @@ from stormfusion.data.windows import RandomWindows, Sample, batch
 from stormfusion.errors import CatalogError
 from stormfusion.losses import WeightedSum
 from stormfusion.training.fabric import channels_last
+from stormfusion.training.optimizers import built
 from stormfusion.training.plan import Plan, Progress, Store, rate, time_share
 from stormfusion.training.step import FIRST, Change, Stepper, change_at
 from stormfusion.verification.tensors import counts
@@ -69,9 +70,8 @@ def train(  # noqa: PLR0915  # the loop is whole on purpose
         If the loss is not finite.
     """
     channels_last(network)
-    optimizer = torch.optim.AdamW(
-        _groups(network, plan.weight_decay), lr=plan.learning_rate
-    )
+    optimizer = built(plan.optimizer, _groups(network), lr=plan.learning_rate)
+    adaptive = getattr(optimizer, "adaptive_rate", False)
     at, best = Progress(), _copy(network)
     if store is not None and (held := store.read()) is not None:
         at, best = _resume(network, optimizer, *held)
@@ -101,7 +101,7 @@ def train(  # noqa: PLR0915  # the loop is whole on purpose
                 if spent >= 1 and losses:
                     break
                 done = max(at.step / (per_epoch * plan.epochs), spent)
-                for group in optimizer.param_groups:
+                for group in () if adaptive else optimizer.param_groups:
                     group["lr"] = plan.learning_rate * rate(done, plan.warmup)
                 at.failed.update(f for sample in samples for f in sample.failed)
                 change = change_at(generator, stronger=stronger and plan.augment)
@@ -141,6 +141,7 @@ def train(  # noqa: PLR0915  # the loop is whole on purpose
             else:
                 at.stale += 1
             at.elapsed = time.monotonic() - began
+            at.rates = [float(group["lr"]) for group in optimizer.param_groups]
             if store is not None and fabric.is_global_zero:
                 store.write(_tensors(network, best, optimizer), vars(at))
             csi = f", CSI {row['csi']:.3f}" if "csi" in row else ""
@@ -222,6 +223,8 @@ def _resume(
     for key, value in named("optimizer.").items():
         number, slot = key.split(".", 1)
         state["state"].setdefault(int(number), {})[slot] = value
+    for group, lr in zip(state["param_groups"], progress["rates"], strict=True):
+        group["lr"] = lr
     optimizer.load_state_dict(state)
     return Progress(**progress), named("best.")
 
@@ -256,11 +259,11 @@ def _show(bar: "tqdm[Any]", plan: Plan, at: Progress, began: float, text: str) -
     bar.update(max(min(now, bar.total or now) - bar.n, 0))
 
 
-def _groups(network: nn.Module, decay: float) -> list[dict[str, Any]]:
-    """Weights decay; biases and normalizations do not."""
+def _groups(network: nn.Module) -> list[dict[str, Any]]:
+    """Weights decay as the optimizer says; biases and normalizations do not."""
     parameters = [p for p in network.parameters() if p.requires_grad]
     return [
-        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": decay},
+        {"params": [p for p in parameters if p.ndim > 1]},
         {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
     ]
 

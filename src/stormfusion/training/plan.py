@@ -10,6 +10,8 @@ import numpy as np
 import pandas as pd
 from torch import Tensor
 
+from stormfusion.training.optimizers import AdamW, Makes, check_optimizer
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -21,12 +23,15 @@ class Plan:
     epochs
         Passes over the training windows, at most.
     time_limit
-        Seconds, at most; the learning rate comes down as the time runs out.
+        Seconds, at most; the learning rate comes down as the time runs out, unless the
+        optimizer adapts it.
     batch_size
         Windows in a step. Where they do not fit in memory together, a step takes
         several smaller ones.
-    learning_rate, weight_decay
-        Of AdamW; the rate is the highest one, after the warm-up.
+    learning_rate
+        The highest one, after the warm-up; the first one where the optimizer adapts it.
+    optimizer
+        What makes the steps: a description, a class of torch, or a callable like it.
     warmup
         Share of the training in which the learning rate rises.
     clip
@@ -43,13 +48,15 @@ class Plan:
     ------
     ValueError
         If a number is out of range.
+    TypeError
+        If nothing makes an optimizer.
     """
 
     epochs: int = 30
     time_limit: float | None = None
     batch_size: int = 8
     learning_rate: float = 1e-3
-    weight_decay: float = 1e-2
+    optimizer: Makes = AdamW()  # noqa: RUF009  # frozen
     warmup: float = 0.05
     clip: float = 1.0
     patience: int = 10
@@ -69,6 +76,7 @@ class Plan:
             number = isinstance(value, int | float | np.number)
             if value is not None and not (number and 0 < value < math.inf):
                 raise ValueError(f"{name} is {value!r}, wanted a number above zero")
+        check_optimizer(self.optimizer)
 
 
 @dataclass
@@ -78,7 +86,7 @@ class Progress:
 
     `weights` are those of the balanced terms, `measured` how often they were measured,
     and `reference` the first of them: by those the validation losses of all epochs
-    compare.
+    compare. `rates` are the learning rates of the optimizer's groups.
     """
 
     epoch: int = 0
@@ -91,6 +99,7 @@ class Progress:
     measured: int = 0
     weights: dict[str, float] = field(default_factory=dict)
     reference: dict[str, float] = field(default_factory=dict)
+    rates: list[float] = field(default_factory=list)
     rows: list[dict[str, float]] = field(default_factory=list)
     failed: dict[str, str] = field(default_factory=dict)
 
