@@ -141,6 +141,67 @@ class ChannelNorm(nn.Module):
         return normalized.movedim(-1, 1)
 
 
+def check_past(
+    past: Past,
+    *,
+    what: str,
+    channels: int,
+    history: int,
+    multiple: int,
+    smaller: str = "depth",
+) -> None:
+    """
+    Make sure that a past is one that a module was built for.
+
+    Parameters
+    ----------
+    past
+        Network numbers.
+    what
+        The module's name, for errors.
+    channels, history
+        What it was built for.
+    multiple
+        Rows and columns that it needs, at least.
+    smaller
+        The option that makes do with fewer of them.
+
+    Raises
+    ------
+    ValueError
+        If it has other channels or frames than the network was built for.
+    GridMismatchError
+        If it is too small.
+
+    Examples
+    --------
+    >>> import torch
+    >>> past = torch.zeros(1, 3, 2, 8, 8)
+    >>> check_past(past, what="UNet", channels=2, history=4, multiple=8)
+    Traceback (most recent call last):
+    ValueError: this UNet was built for 4 input frames, but got 3; ...
+    """
+    frames, found, height, width = past.shape[1:]
+    if frames != history:
+        raise ValueError(
+            f"this {what} was built for {history} input frames, but got "
+            f"{frames}; pass the last {history} frames, or build it with "
+            f"history={frames}"
+        )
+    if found != channels:
+        raise ValueError(
+            f"this {what} was built for {channels} channels (a value and a validity "
+            f"per variable), but got {found}; pass the variables it was trained on, or "
+            f"build it with channels={found}"
+        )
+    if min(height, width) < multiple:
+        raise GridMismatchError(
+            f"this {what} needs at least {multiple} x {multiple} pixels, but got "
+            f"{height} x {width}; pass a larger map or build a network of smaller "
+            f"{smaller}"
+        )
+
+
 class AnyGrid(nn.Module):
     """
     A network made to take any height and width, and to name what it cannot take.
@@ -188,25 +249,14 @@ class AnyGrid(nn.Module):
 
     def forward(self, past: Past) -> Future:
         """Forecast from `past`."""
-        frames, channels, height, width = past.shape[1:]
-        if frames != self.history:
-            raise ValueError(
-                f"this {self.what} was built for {self.history} input frames, but got "
-                f"{frames}; pass the last {self.history} frames, or build it with "
-                f"history={frames}"
-            )
-        if channels != self.channels:
-            raise ValueError(
-                f"this {self.what} was built for {self.channels} channels (a value and "
-                f"a validity per variable), but got {channels}; pass the variables it "
-                f"was trained on, or build it with channels={channels}"
-            )
-        if min(height, width) < self.multiple:
-            raise GridMismatchError(
-                f"this {self.what} needs at least {self.multiple} x {self.multiple} "
-                f"pixels, but got {height} x {width}; pass a larger map or build a "
-                f"network of smaller depth"
-            )
+        check_past(
+            past,
+            what=self.what,
+            channels=self.channels,
+            history=self.history,
+            multiple=self.multiple,
+        )
+        height, width = past.shape[-2:]
         padding = (0, -width % self.multiple, 0, -height % self.multiple)
         padded = F.pad(past, padding) if any(padding) else past
         forecast: Tensor = self.body(padded)
