@@ -283,6 +283,9 @@ class Rollout(nn.Module):
     torch.Size([1, 7, 7, 5])
     """
 
+    reconstructs: ClassVar[bool] = True
+    """With a teacher it tells the observed frames, too, as training asks for."""
+
     def __init__(
         self, stack: Stack, spec: Recurrent, *, channels: int, history: int, leads: int
     ) -> None:
@@ -381,6 +384,8 @@ class Inputs:
         def coarse(tensor: Tensor) -> Tensor:
             # dry, and not observed, beyond the edge
             tensor = F.pad(tensor, pad) if any(pad) else tensor
+            if not tensor.shape[-3]:  # no channels, which torch leaves as they are
+                return tensor[..., ::patch, ::patch]
             return F.pixel_unshuffle(tensor, patch)
 
         area = patch**2

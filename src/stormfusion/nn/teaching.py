@@ -1,7 +1,6 @@
 """What a recurrent network is shown in training of the frames that it shall tell."""
 
-from dataclasses import dataclass
-from typing import Self
+from typing import NamedTuple, Self
 
 import torch
 from jaxtyping import Bool
@@ -10,8 +9,7 @@ from torch import Tensor
 from stormfusion.types import Future, Past, Valid
 
 
-@dataclass(frozen=True, eq=False)
-class Teacher:
+class Teacher(NamedTuple):
     """
     The frames to be forecast, and which frames a network is shown.
 

@@ -131,7 +131,8 @@ class Estimator:
         made = cls(saved.recipe, device=device, **saved.options())
         made._loss = saved.loss
         made._called = saved.header["name"]
-        network = building.build(made._network, saved.task, made.seed)
+        known = building.patched(made._network, saved.header.get("patch"))
+        network = building.build(known, saved.task, made.seed)
         made._fitted = saved.restore(network, made.device)
         return made
 

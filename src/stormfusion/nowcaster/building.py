@@ -1,7 +1,7 @@
 """From what a nowcaster was given to the module it trains."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
@@ -17,9 +17,11 @@ from stormfusion.data.scaling import scaling_for
 from stormfusion.data.task import DERIVED, Task, check_derived, separated
 from stormfusion.errors import CatalogError
 from stormfusion.losses import LOSSES, MSE, Loss, Weighted, WeightedSum
-from stormfusion.nn import NETWORKS, FromMotion, Network
+from stormfusion.nn import NETWORKS, FromMotion, Network, Recurrent
+from stormfusion.nn.recurrent import Rollout
 from stormfusion.nowcaster.derived import Deriving, added
 from stormfusion.recipe import Recipe
+from stormfusion.training.schedules import ScheduledSampling
 
 
 def understood(
@@ -88,8 +90,9 @@ def build(network: Any, task: Task, seed: int) -> nn.Module:
     """
     The module of a network, with fresh weights.
 
-    A network that sees its target's past forecasts what moving the last frame leaves.
-    A module of the user's own is taken as it is. Either gets what is to be derived.
+    A network that sees its target's past forecasts what moving the last frame leaves;
+    a recurrent one forecasts the frames themselves, one after the other. A module of
+    the user's own is taken as it is. Either gets what is to be derived.
     """
     if isinstance(network, Untrained):
         return network.build(task)
@@ -97,12 +100,60 @@ def build(network: Any, task: Task, seed: int) -> nn.Module:
     return Deriving(built, task) if task.derived else built
 
 
+def sized(network: Any, events: Sequence[Event], task: Task) -> Any:
+    """A recurrent network with the patch that the largest grid asks for."""
+    if not isinstance(network, Recurrent):
+        return network
+    shapes = [
+        e.frames[task.target].grid.shape for e in events if task.target in e.frames
+    ]
+    return network.sized(*(max(sides) for sides in zip(*shapes, strict=True)))
+
+
+def patch_of(module: nn.Module) -> int | None:
+    """The patch of a recurrent network that was built."""
+    body = module.body if isinstance(module, Deriving) else module
+    return body.spec.patch if isinstance(body, Rollout) else None
+
+
+def patched(network: Any, patch: int | None) -> Any:
+    """A recurrent network with the patch that it was trained with."""
+    if patch is None or not isinstance(network, Recurrent):
+        return network
+    return replace(network, patch=patch)
+
+
+def check_sampling(sampling: Any, network: Any) -> None:
+    """Make sure that a schedule of what is shown is one, and that it is of use."""
+    if sampling is None:
+        return
+    if not isinstance(sampling, ScheduledSampling):
+        raise TypeError(
+            f"sampling is {sampling!r}, wanted a ScheduledSampling of "
+            "stormfusion.training, which holds the schedules"
+        )
+    rolled = isinstance(network, Recurrent) or getattr(network, "reconstructs", False)
+    if not rolled:
+        name = getattr(network, "name", type(network).__name__)
+        raise ValueError(
+            f"sampling shows frames to a recurrent network, and {name!r} is none; "
+            "leave sampling= out"
+        )
+
+
 def _fresh(network: Network, task: Task, seed: int) -> nn.Module:
-    channels = task.channels + sum(added(task).values())
+    rolled = isinstance(network, Recurrent)
+    if rolled and not task.autoregressive:
+        raise ValueError(
+            f"{network.name!r} sees its own forecasts of {task.target!r}, which is "
+            f"none of the inputs {task.inputs!r}; name it among them, or take another "
+            "network, such as 'unet'"
+        )
+    channels = task.channels + sum(added(task, rolled=rolled).values())
     sizes = {"channels": channels, "history": task.history, "leads": task.leads}
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        if task.autoregressive:
+        if task.autoregressive and not rolled:
             return FromMotion.around(network, **sizes)
         return network.build(**sizes)
 
@@ -113,7 +164,9 @@ def check_module(network: nn.Module, task: Task, size: tuple[int, int]) -> None:
     for weight in network.parameters():
         past = past.to(weight.device)
     own = network.body if isinstance(network, Deriving) else network
-    name, channels = type(own).__name__, dict.fromkeys(task.inputs, 2) | added(task)
+    rolled = getattr(own, "reconstructs", False)
+    channels = dict.fromkeys(task.inputs, 2) | added(task, rolled=rolled)
+    name = type(own).__name__
     given = (1, task.history, sum(channels.values()), *size)
     told = ", ".join(f"{count} of {what}" for what, count in channels.items())
     training = network.training

@@ -12,6 +12,7 @@ from stormfusion.nn import parameter_count
 from stormfusion.nowcaster import building, fitting, tuning
 from stormfusion.nowcaster.forecasting import Forecaster
 from stormfusion.training.optimizers import AdamW, Makes
+from stormfusion.training.schedules import ScheduledSampling
 
 
 class Nowcaster(Forecaster):
@@ -68,6 +69,7 @@ class Nowcaster(Forecaster):
         batch_size: int = 8,
         learning_rate: float = 1e-3,
         optimizer: Makes = AdamW(),  # noqa: B008  # frozen
+        sampling: ScheduledSampling | None = None,
         resume: str | Path | None = None,
         strict: bool = False,
         progress: bool = True,
@@ -94,6 +96,10 @@ class Nowcaster(Forecaster):
             A description, such as `AdamHD()` of `stormfusion.training`; a class of
             torch, such as `torch.optim.RAdam`, or `functools.partial` of one with
             options. It is called with groups of parameters and `lr=`.
+        sampling
+            Which frames a recurrent network is shown, and which are its own, such as
+            `ScheduledSampling.reverse()` of `stormfusion.training`. By default it is
+            shown the observed frames and none of those to be forecast.
         resume
             A file that keeps the training after every epoch. If it is there, training
             goes on from it; where it is finished it is taken as it is. One of other
@@ -120,9 +126,11 @@ class Nowcaster(Forecaster):
         building.check_catalog(catalog, "to learn from")
         if validation is not None:
             building.check_catalog(validation, "to validate on")
+        building.check_sampling(sampling, self._network)
         task = self._infer(list(catalog))
+        network = building.sized(self._network, list(catalog), task)
         self._fitted = fitting.fit(
-            building.build(self._network, task, self.seed),
+            building.build(network, task, self.seed),
             building.known_loss(self._loss, self._network),
             catalog,
             validation,
@@ -133,6 +141,7 @@ class Nowcaster(Forecaster):
                 batch_size,
                 learning_rate,
                 optimizer,
+                sampling,
                 resume,
                 strict,
                 progress,

@@ -15,7 +15,7 @@ from stormfusion.data.task import Task
 from stormfusion.errors import CheckpointError
 from stormfusion.losses import Loss, WeightedSum
 from stormfusion.nn import NETWORKS, Network
-from stormfusion.nowcaster.building import restored_loss
+from stormfusion.nowcaster.building import patch_of, restored_loss
 from stormfusion.nowcaster.fitting import Fitted, placed
 from stormfusion.recipe import Recipe
 from stormfusion.sampling import Dressing
@@ -79,6 +79,7 @@ def write(path: str | Path, fitted: Fitted, identity: dict[str, Any]) -> Path:
     header = {
         **identity,
         "scalings": scalings,
+        "patch": patch_of(fitted.network),
         "notes": fitted.notes,
         "log": fitted.log.to_dict("list"),
         "versions": {"stormfusion": __version__, "torch": torch.__version__},

@@ -22,6 +22,7 @@ from stormfusion.sampling import Dressing
 from stormfusion.training.fabric import channels_last, make_fabric
 from stormfusion.training.optimizers import Makes, told
 from stormfusion.training.plan import Plan
+from stormfusion.training.schedules import ScheduledSampling
 from stormfusion.training.split import fingerprint, validation_split
 from stormfusion.writing import writable
 
@@ -46,6 +47,7 @@ class Settings:
     batch_size: int
     learning_rate: float
     optimizer: Makes
+    sampling: ScheduledSampling | None
     resume: str | Path | None
     strict: bool
     progress: bool
@@ -88,6 +90,7 @@ def fit(
         batch_size=settings.batch_size,
         learning_rate=settings.learning_rate,
         optimizer=settings.optimizer,
+        sampling=settings.sampling,
         seed=seed,
     )
     notes: dict[str, Any] = {
@@ -99,6 +102,7 @@ def fit(
     if loss is not None:
         check_module(network, task, windows.size)
         notes["optimizer"] = told(plan.optimizer)
+        notes["sampling"] = None if plan.sampling is None else plan.sampling.told()
         store = None
         if settings.resume is not None:
             checked = "" if validation is None else fingerprint(validation)

@@ -191,7 +191,8 @@ class Sweep:
             events, task, size=size, count=8, seed=self.nowcaster.seed
         )
         data = batch([windows[index] for index in range(8)])
-        network = building.build(self._network(), task, self.nowcaster.seed).cpu()
+        described = building.sized(self._network(), events, task)
+        network = building.build(described, task, self.nowcaster.seed).cpu()
         both = WeightedSum((*_pixels(base).terms, Weighted(self.term)))
         both = both.bound(task.target)
         forecast = network.eval()(data.past).detach()

@@ -76,7 +76,8 @@ def train(  # noqa: PLR0915  # the loop is whole on purpose
     if store is not None and (held := store.read()) is not None:
         at, best = _resume(network, optimizer, *held)
     model, optimizer = fabric.setup(network, optimizer)
-    stepper = Stepper(fabric, model, optimizer, loss, plan)
+    reconstructs = getattr(network, "reconstructs", False)
+    stepper = Stepper(fabric, model, optimizer, loss, plan, reconstructs)
     at.precision = str(fabric._precision.precision)
     own = max(plan.batch_size // fabric.world_size, 1)
     at.micro_batch = min(at.micro_batch or own, own)
@@ -95,7 +96,10 @@ def train(  # noqa: PLR0915  # the loop is whole on purpose
             lap = time.monotonic()
             losses: list[float] = []
             first = at.epoch * per_epoch * own * fabric.world_size
-            generator = torch.Generator().manual_seed(plan.seed * 100_003 + at.epoch)
+            drawn = plan.seed * 100_003 + at.epoch
+            generator = torch.Generator().manual_seed(drawn)
+            # lots of their own: windows are turned alike whatever is shown of them
+            lots = torch.Generator().manual_seed(drawn + 50_021)
             for samples in _load(windows, first, per_epoch, own, fabric):
                 spent = _agreed(fabric, time_share(plan, began, reserve))
                 if spent >= 1 and losses:
@@ -107,7 +111,10 @@ def train(  # noqa: PLR0915  # the loop is whole on purpose
                 change = change_at(generator, stronger=stronger and plan.augment)
                 change = change if plan.augment else Change()
                 measure = not losses or at.step < FIRST
-                losses.append(stepper.step(samples, change, at, measure=measure))
+                shown = stepper.shown(len(samples), windows.task, done, lots)
+                losses.append(
+                    stepper.step(samples, change, at, measure=measure, shown=shown)
+                )
                 at.step += 1
                 _show(bar, plan, at, began, f"loss {_mean(losses):.4f}")
             row = {

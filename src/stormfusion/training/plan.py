@@ -11,6 +11,7 @@ import pandas as pd
 from torch import Tensor
 
 from stormfusion.training.optimizers import AdamW, Makes, check_optimizer
+from stormfusion.training.schedules import ScheduledSampling
 
 
 @dataclass(frozen=True)
@@ -41,8 +42,10 @@ class Plan:
         half has begun: before, the learning rate is still too high to tell.
     augment
         Turn and mirror each batch at random, and make its rain stronger or weaker.
+    sampling
+        Which frames a recurrent network is shown; none for the observed ones alone.
     seed
-        Of the order of windows and of the augmentation.
+        Of the order of windows, of the augmentation and of the frames that are shown.
 
     Raises
     ------
@@ -61,6 +64,7 @@ class Plan:
     clip: float = 1.0
     patience: int = 10
     augment: bool = True
+    sampling: ScheduledSampling | None = None
     seed: int = 0
 
     def __post_init__(self) -> None:

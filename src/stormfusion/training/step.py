@@ -9,8 +9,10 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor
 
+from stormfusion.data.task import Task
 from stormfusion.data.windows import Batch, Sample, batch
 from stormfusion.losses import WeightedSum, balance
+from stormfusion.nn.teaching import Teacher
 from stormfusion.training.plan import Plan, Progress
 from stormfusion.types import Future, Scalar
 
@@ -49,9 +51,27 @@ class Stepper:
     optimizer: Any
     loss: WeightedSum
     plan: Plan
+    reconstructs: bool = False
+    """Whether it tells the observed frames, too, which then are learned from."""
+
+    def shown(
+        self, count: int, task: Task, done: float, lots: torch.Generator
+    ) -> Tensor | None:
+        """Draw which frames are shown, if there is a schedule for it."""
+        if self.plan.sampling is None:
+            return None
+        return self.plan.sampling.shown(
+            done, batch=count, history=task.history, leads=task.leads, generator=lots
+        )
 
     def step(
-        self, samples: list[Sample], change: Change, at: Progress, *, measure: bool
+        self,
+        samples: list[Sample],
+        change: Change,
+        at: Progress,
+        *,
+        measure: bool,
+        shown: Tensor | None = None,
     ) -> float:
         """
         One step of the optimizer, with the windows in parts that fit in memory.
@@ -67,6 +87,8 @@ class Stepper:
             runs out, and the weights of the balanced terms are kept in it.
         measure
             Whether to measure those weights anew.
+        shown
+            Which frames a recurrent network is shown; the observed ones by default.
 
         Returns
         -------
@@ -77,7 +99,7 @@ class Stepper:
         seen = int(whole.valid.sum())
         while True:
             try:
-                total = self._backward(whole, max(seen, 1), at, measure=measure)
+                total = self._backward(whole, at, measure=measure, shown=shown)
             except RuntimeError as error:  # torch.OutOfMemoryError is one
                 if not _out_of_memory(error) or at.micro_batch == 1:
                     raise
@@ -105,7 +127,7 @@ class Stepper:
             return total if seen else math.nan
 
     def _backward(
-        self, whole: Batch, seen: int, at: Progress, *, measure: bool
+        self, whole: Batch, at: Progress, *, measure: bool, shown: Tensor | None
     ) -> float:
         """
         Gradients of all windows, part by part; returns the loss.
@@ -113,16 +135,15 @@ class Stepper:
         A part weighs as many pixels as were observed in it, as in a step of one part.
         """
         total, size = 0.0, at.micro_batch
+        learned = reconstructed(whole) if self.reconstructs else whole
+        seen = max(int(learned.valid.sum()), 1)
         self.optimizer.zero_grad(set_to_none=True)
         for first in range(0, len(whole.past), size):
-            data = Batch(
-                whole.past[first : first + size],
-                whole.future[first : first + size],
-                whole.valid[first : first + size],
-            )
+            part = slice(first, first + size)
+            data = _part(learned, part)
             last = first + size >= len(whole.past)
             with self.fabric.no_backward_sync(self.model, enabled=not last):
-                forecast = self.model(data.past).float()
+                forecast = self._forecast(_part(whole, part), shown, part)
                 if measure or set(self.loss.unbalanced) - set(at.weights):
                     self._balance(forecast, data, at)
                     measure = False
@@ -131,6 +152,19 @@ class Stepper:
                 self.fabric.backward(value)
             total += float(value.detach())
         return total
+
+    def _forecast(self, data: Batch, shown: Tensor | None, part: slice) -> Future:
+        """The leads; of a network that reconstructs the observed frames before them."""
+        if not self.reconstructs:
+            forecast: Tensor = self.model(data.past)
+        elif shown is None:
+            teacher = Teacher.silent(data.past, leads=data.future.shape[1])
+            forecast = self.model(data.past, teacher=teacher)
+        else:
+            own = shown[part].to(data.past.device)
+            teacher = Teacher(own, data.future, data.valid)
+            forecast = self.model(data.past, teacher=teacher)
+        return forecast.float()
 
     def loss_of(
         self, forecast: Future, data: Batch, weights: Mapping[str, float]
@@ -152,6 +186,27 @@ class Stepper:
         for name, weight in found.items():
             held = at.weights.get(name, weight)
             at.weights[name] = held ** (1 - share) * weight**share
+
+
+def reconstructed(data: Batch) -> Batch:
+    """
+    What a network that reconstructs learns from: all frames but the first.
+
+    Examples
+    --------
+    >>> past, future = torch.ones(1, 3, 2, 4, 4), torch.zeros(1, 2, 4, 4)
+    >>> reconstructed(Batch(past, future, future == 0)).future.shape
+    torch.Size([1, 4, 4, 4])
+    """
+    return Batch(
+        data.past,
+        torch.cat((data.past[:, 1:, 0], data.future), 1),
+        torch.cat((data.past[:, 1:, 1] > 0, data.valid), 1),
+    )
+
+
+def _part(data: Batch, part: slice) -> Batch:
+    return Batch(data.past[part], data.future[part], data.valid[part])
 
 
 def change_at(generator: torch.Generator, *, stronger: bool) -> Change:
