@@ -96,7 +96,7 @@ class _Conv3D(nn.Module):
         )
 
     def forward(self, past: Past) -> Future:
-        # with fewer frames than four the bfloat16 kernels of CPUs read what no one wrote
+        # of fewer frames than four, CPUs read in bfloat16 what no one wrote
         few = past.device.type == "cpu" and past.shape[1] < 4
         exact = torch.autocast("cpu", enabled=False) if few else nullcontext()
         with exact:
