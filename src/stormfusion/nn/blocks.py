@@ -105,6 +105,36 @@ def positive_integers(what: str, /, **numbers: int) -> None:
             )
 
 
+def odd(what: str, /, **widths: int) -> None:
+    """
+    Refuse a convolution that has no centre, and would change the size of the map.
+
+    Parameters
+    ----------
+    what
+        Whose it is, for the error.
+    **widths
+        Widths by name [pixels].
+
+    Raises
+    ------
+    ValueError
+        If one of them is even.
+
+    Examples
+    --------
+    >>> odd("ConvLSTM", kernel=4)
+    Traceback (most recent call last):
+    ValueError: ConvLSTM needs an odd kernel, which has a centre, but got 4; take 5
+    """
+    for name, width in widths.items():
+        if width % 2 == 0:
+            raise ValueError(
+                f"{what} needs an odd {name}, which has a centre, but got {width}; "
+                f"take {width + 1}"
+            )
+
+
 class ChannelNorm(nn.Module):
     r"""
     Layer normalization of each pixel over its own channels.
@@ -148,7 +178,6 @@ def check_past(
     channels: int,
     history: int,
     multiple: int,
-    smaller: str = "depth",
 ) -> None:
     """
     Make sure that a past is one that a module was built for.
@@ -163,8 +192,6 @@ def check_past(
         What it was built for.
     multiple
         Rows and columns that it needs, at least.
-    smaller
-        The option that makes do with fewer of them.
 
     Raises
     ------
@@ -198,7 +225,7 @@ def check_past(
         raise GridMismatchError(
             f"this {what} needs at least {multiple} x {multiple} pixels, but got "
             f"{height} x {width}; pass a larger map or build a network of smaller "
-            f"{smaller}"
+            f"depth"
         )
 
 
