@@ -105,36 +105,6 @@ def positive_integers(what: str, /, **numbers: int) -> None:
             )
 
 
-def odd(what: str, /, **widths: int) -> None:
-    """
-    Refuse a convolution that has no centre, and would change the size of the map.
-
-    Parameters
-    ----------
-    what
-        Whose it is, for the error.
-    **widths
-        Widths by name [pixels].
-
-    Raises
-    ------
-    ValueError
-        If one of them is even.
-
-    Examples
-    --------
-    >>> odd("ConvLSTM", kernel=4)
-    Traceback (most recent call last):
-    ValueError: ConvLSTM needs an odd kernel, which has a centre, but got 4; take 5
-    """
-    for name, width in widths.items():
-        if width % 2 == 0:
-            raise ValueError(
-                f"{what} needs an odd {name}, which has a centre, but got {width}; "
-                f"take {width + 1}"
-            )
-
-
 class ChannelNorm(nn.Module):
     r"""
     Layer normalization of each pixel over its own channels.

@@ -78,6 +78,36 @@ class Cell(nn.Module, ABC):
         """See the next frame with the fused weights."""
 
 
+def odd(what: str, /, **widths: int) -> None:
+    """
+    Refuse a convolution that has no centre, and would change the size of the map.
+
+    Parameters
+    ----------
+    what
+        Whose it is, for the error.
+    **widths
+        Widths by name [pixels].
+
+    Raises
+    ------
+    ValueError
+        If one of them is even.
+
+    Examples
+    --------
+    >>> odd("ConvLSTM", kernel=4)
+    Traceback (most recent call last):
+    ValueError: ConvLSTM needs an odd kernel, which has a centre, but got 4; take 5
+    """
+    for name, width in widths.items():
+        if width % 2 == 0:
+            raise ValueError(
+                f"{what} needs an odd {name}, which has a centre, but got {width}; "
+                f"take {width + 1}"
+            )
+
+
 def convolution(channels: int, width: int, kernel: int) -> nn.Conv2d:
     """A convolution that leaves the size of the map as it is."""
     return nn.Conv2d(channels, width, kernel, padding=kernel // 2)

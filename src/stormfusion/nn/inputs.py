@@ -45,6 +45,8 @@ class Inputs:
         def coarse(tensor: Tensor) -> Tensor:
             # dry, and not observed, beyond the edge
             tensor = F.pad(tensor, pad) if any(pad) else tensor
+            if not tensor.shape[-3]:  # of which there is no shuffling
+                return tensor[..., ::patch, ::patch]
             return F.pixel_unshuffle(tensor, patch)
 
         self.past = coarse(past)

@@ -25,9 +25,10 @@ class PredRNN(Recurrent):
     \end{aligned}$$
 
     $f$ and $i$ are $\sigma$, and $g$ is $\tanh$, of convolutions of $X_t$ and
-    $H_{t-1}$; $f'$, $i'$ and $g'$ those of $X_t$ and $M'$, the shared memory as the layer
-    below left it, and for the lowest layer as the highest left it one frame before. Of
-    3 layers and 64 channels it has 1,797,505 parameters for one input channel.
+    $H_{t-1}$; $f'$, $i'$ and $g'$ those of $X_t$ and $M'$, the shared memory as the
+    layer below left it, and for the lowest layer as the highest left it one frame
+    before. Of 3 layers and 64 channels it has 1,797,505 parameters for one input
+    channel.
 
     Neither the normalization nor the bias of one in the forget gate of some public
     code is here: nothing in the paper asks for them.

@@ -8,8 +8,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from stormfusion.nn.blocks import odd, positive_integers
-from stormfusion.nn.cells import Cell, Seen, Stepped, convolution
+from stormfusion.nn.blocks import positive_integers
+from stormfusion.nn.cells import Cell, Seen, Stepped, convolution, odd
 from stormfusion.nn.gates import Fused, exact
 from stormfusion.nn.predrnn import rows
 from stormfusion.nn.recurrent import Recurrent
@@ -34,9 +34,9 @@ class TrajGRU(Recurrent):
 
     with rows of $W$ and $b$ of their own for each gate, a leaky rectifier $\rho$ of
     slope 0.2, and $\gamma$ two layers of convolutions with that rectifier between them.
-    The $W_l$ are 1 x 1. Of 3 layers, 64 channels and 10 flows it has 1,057,213 parameters
-    for one input channel. That is the network of the second paper as far as its count
-    and its memory tell; it does not say how its flows are found.
+    The $W_l$ are 1 x 1. Of 3 layers, 64 channels and 10 flows it has 1,057,213
+    parameters for one input channel. That is the network of the second paper as far as
+    its count and its memory tell; it does not say how its flows are found.
 
     In some public code a flow of zero does not give the field itself but blurs it; here
     it moves nothing. What comes from beyond the edge is zero.

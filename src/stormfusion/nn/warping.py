@@ -4,6 +4,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+GATHERED = ("mps",)
+"""Devices on which the gradient of `grid_sample` may be missing."""
+
 
 def warped(field: Tensor, flow: Tensor) -> Tensor:
     """
@@ -39,7 +42,7 @@ def warped(field: Tensor, flow: Tensor) -> Tensor:
     x = torch.arange(width, dtype=flow.dtype, device=flow.device) + flow[:, 0]
     rows = torch.arange(height, dtype=flow.dtype, device=flow.device)
     y = rows[:, None] + flow[:, 1]
-    if field.device.type == "mps":
+    if field.device.type in GATHERED:
         return _gathered(field, y, x)
     # -1 and 1 are the outer edges of the first and last pixel, not their centres,
     # which are one place where there is one pixel only
@@ -48,7 +51,7 @@ def warped(field: Tensor, flow: Tensor) -> Tensor:
 
 
 def _gathered(field: Tensor, y: Tensor, x: Tensor) -> Tensor:
-    """The same of operators that MPS has, which had no gradient of the other's."""
+    """The same, of operators that every device has."""
     height, width = field.shape[-2:]
     flat = field.flatten(2)
     top, left = y.detach().floor(), x.detach().floor()
