@@ -1,7 +1,5 @@
 """Recurrent networks learn a storm, and keep it sharp."""
 
-from dataclasses import replace
-
 import pytest
 import torch
 import torch.nn.functional as F

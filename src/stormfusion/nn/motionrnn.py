@@ -53,11 +53,20 @@ class MotionRNN(Recurrent):
 
     Parameters
     ----------
-    hidden, layers, kernel
-        Channels of every layer, a multiple of 4, the layers, and the width of their
-        convolutions [pixels].
-    patch, checkpoint, truncate
-        How it is rolled out; see `Recurrent`.
+    hidden
+        Channels of every layer, a multiple of 4.
+    layers
+        Cells on top of each other.
+    kernel
+        Width of the convolutions [pixels], odd.
+    patch
+        Pixels, in each direction, that are taken together as channels, for large grids;
+        see `Recurrent`.
+    checkpoint
+        Whether to compute again for the gradient what would take too much memory; by
+        default where it would.
+    truncate
+        Frames after which gradients no longer flow back; through all by default.
     lean
         Whether to leave out what never learns.
 

@@ -59,6 +59,17 @@ class Recurrent(ABC):
     ------
     ValueError
         If a size is not a whole number above zero, or the kernel is even.
+
+    Examples
+    --------
+    Trained on large grids it works on patches, unless it is told otherwise:
+
+    >>> from stormfusion.nn import PredRNN
+    >>> PredRNN().sized(384, 384) == PredRNN(patch=4)
+    True
+    >>> predrnn = PredRNN(hidden=8, patch=4).build(channels=2, history=5, leads=3)
+    >>> predrnn(torch.zeros(1, 5, 2, 41, 30)).shape
+    torch.Size([1, 3, 41, 30])
     """
 
     name: ClassVar[str]
