@@ -32,7 +32,7 @@ def _convlstm(cell: Any, x: Tensor, _: Tensor, m: Tensor, state: list[Tensor]) -
 
 
 def _st_lstm(
-    cell: Any, x: Tensor, m: Tensor, h: Tensor, c: Tensor, kept: Tensor | None
+    cell: Any, x: Tensor, m: Tensor, h: Tensor, c: Tensor, *, kept: Tensor | None = None
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     f, i, g, o = _gates(cell.of_input(x) + cell.of_hidden(h), 4)
     c = (f * c if kept is None else kept) + i * g
@@ -43,7 +43,7 @@ def _st_lstm(
 
 
 def _predrnn(cell: Any, x: Tensor, _: Tensor, m: Tensor, state: list[Tensor]) -> Any:
-    h, c, m, _ = _st_lstm(cell, x, m, *state, None)
+    h, c, m, _ = _st_lstm(cell, x, m, *state)
     return [h, c], m
 
 
@@ -61,7 +61,8 @@ def _mim(
     s = f * s + i * g
     kept = (rest + cell.stay_out_of_memory(s)).sigmoid() * s.tanh()
     # in the lowest layer all of this is computed, and not used
-    h, c, m, o = _st_lstm(cell.base, x, m, h, c, None if cell.lowest else kept)
+    used = None if cell.lowest else kept
+    h, c, m, o = _st_lstm(cell.base, x, m, h, c, kept=used)
     return [h, c, n, s], m, o
 
 

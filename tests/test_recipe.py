@@ -57,7 +57,7 @@ def test_the_canonical_text(text: str, canonical: str) -> None:
         ("unte", "unknown network 'unte' in recipe 'unte'; did you mean 'unet'?"),
         (
             "xyz",
-            "(known networks: conv3d, extrapolation, persistence, resunet, ",
+            "(known networks: conv3d, convlstm, extrapolation, mim, motionrnn, ",
         ),
         ("unet+mze", "unknown loss 'mze' in recipe 'unet+mze'; did you mean 'mse'?"),
         ("unet+q", "(known losses: bmae, bmse, crps, ff_mae, "),

@@ -3,6 +3,7 @@ from dataclasses import asdict
 
 import pytest
 import torch
+from tests.nn import recurrent
 from torch import Tensor, nn
 
 from stormfusion.nn import (
@@ -17,6 +18,7 @@ from stormfusion.nn import (
 
 DEFAULTS = [Conv3D(), UNet(), ResUNet()]
 SMALL = [Conv3D(width=4), UNet(width=8, depth=2), ResUNet(width=8, depth=2)]
+EVERY = [*SMALL, *recurrent.SMALL]
 
 
 def named(spec: Network) -> str:
@@ -38,6 +40,11 @@ def test_the_table_names_the_specs() -> None:
         "conv3d": "conv3d",
         "unet": "unet",
         "resunet": "resunet",
+        "convlstm": "convlstm",
+        "trajgru": "trajgru",
+        "predrnn": "predrnn",
+        "mim": "mim",
+        "motionrnn": "motionrnn",
     }
 
 
@@ -49,7 +56,7 @@ def test_specs_are_values_that_json_can_hold(spec: Network) -> None:
     assert hash(spec) == hash(type(spec)())
 
 
-@pytest.mark.parametrize("spec", DEFAULTS, ids=named)
+@pytest.mark.parametrize("spec", [*DEFAULTS, *recurrent.LARGE], ids=named)
 def test_a_spec_refuses_shapes_of_nothing(spec: Network) -> None:
     for wrong in ("channels", "history", "leads"):
         shape = {"channels": 2, "history": 13, "leads": 12, wrong: 0}
@@ -152,7 +159,7 @@ def test_training_starts_from_persistence(spec: Network) -> None:
     assert any(p.grad is not None and p.grad.any() for p in module.parameters())
 
 
-@pytest.mark.parametrize("spec", SMALL, ids=named)
+@pytest.mark.parametrize("spec", EVERY, ids=named)
 @pytest.mark.parametrize(
     ("channels", "history", "leads"), [(2, 4, 3), (6, 13, 12), (2, 1, 5)]
 )
@@ -171,7 +178,7 @@ def test_errors_name_the_network(spec: Network) -> None:
         module(torch.rand(1, 4, 2, 3, 64))
 
 
-@pytest.mark.parametrize("spec", SMALL, ids=named)
+@pytest.mark.parametrize("spec", EVERY, ids=named)
 def test_a_dry_county_changes_nothing_far_away(spec: Network) -> None:
     module = awake(spec, channels=2, history=4, leads=3)
     # A storm near the origin; the border is beyond the receptive field.
@@ -197,7 +204,7 @@ def test_a_dry_county_changes_nothing_far_away(spec: Network) -> None:
     )
 
 
-@pytest.mark.parametrize("spec", SMALL, ids=named)
+@pytest.mark.parametrize("spec", EVERY, ids=named)
 def test_batches_do_not_mix(spec: Network) -> None:
     module = awake(spec, channels=2, history=4, leads=3)
     past = torch.rand(3, 4, 2, 16, 16)
@@ -206,7 +213,7 @@ def test_batches_do_not_mix(spec: Network) -> None:
     torch.testing.assert_close(together, alone, atol=1e-5, rtol=0)
 
 
-@pytest.mark.parametrize("spec", SMALL, ids=named)
+@pytest.mark.parametrize("spec", EVERY, ids=named)
 def test_channels_last_and_bfloat16(spec: Network) -> None:
     module = FromLastFrame(awake(spec, channels=2, history=4, leads=3))
     past = torch.rand(1, 4, 2, 16, 24)
@@ -252,6 +259,6 @@ def test_a_network_learns_one_moving_blob(spec: Network) -> None:
     assert errors[-1] < 0.1 * errors[0]
 
 
-@pytest.mark.parametrize("spec", SMALL, ids=named)
+@pytest.mark.parametrize("spec", EVERY, ids=named)
 def test_training_is_deterministic(spec: Network) -> None:
     assert train(spec, steps=3) == train(spec, steps=3)

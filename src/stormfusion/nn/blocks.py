@@ -148,7 +148,6 @@ def check_past(
     channels: int,
     history: int,
     multiple: int,
-    smaller: str = "depth",
 ) -> None:
     """
     Make sure that a past is one that a module was built for.
@@ -163,8 +162,6 @@ def check_past(
         What it was built for.
     multiple
         Rows and columns that it needs, at least.
-    smaller
-        The option that makes do with fewer of them.
 
     Raises
     ------
@@ -198,7 +195,7 @@ def check_past(
         raise GridMismatchError(
             f"this {what} needs at least {multiple} x {multiple} pixels, but got "
             f"{height} x {width}; pass a larger map or build a network of smaller "
-            f"{smaller}"
+            f"depth"
         )
 
 

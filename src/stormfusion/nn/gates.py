@@ -106,7 +106,7 @@ class Fused:
         """Add up the convolutions of the fields, in the order of the layers."""
         weight = self.weight
         if any(field is None for field in fields):
-            parts = torch.split(weight, self.widths, dim=1)
+            parts = torch.split(weight, list(self.widths), dim=1)
             known = [p for p, f in zip(parts, fields, strict=True) if f is not None]
             weight = _beside(known)
         there = [field for field in fields if field is not None]
@@ -290,34 +290,31 @@ class _Remembered(torch.autograd.Function):
     def forward(ctx: Any, gates: Tensor, memory: Tensor | None, parts: int) -> Tensor:
         ctx.save_for_backward(gates, memory)
         ctx.parts = parts
-        *f, i, g = _exact(gates).chunk(parts, 1)
-        return _remember(f, i, g, memory)
+        return _remember(exact(gates).chunk(parts, 1), memory)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, by_made: Tensor) -> tuple[Tensor, Tensor | None, None]:
         gates, memory = ctx.saved_tensors
         by_gates = torch.empty_like(gates)
-        *f, i, g = _exact(gates).chunk(ctx.parts, 1)
-        by_memory = _back_remember(
-            f, i, g, memory, by_made, by_gates.chunk(ctx.parts, 1)
-        )
-        return by_gates, by_memory, None
+        squashed = exact(gates).chunk(ctx.parts, 1)
+        into = by_gates.chunk(ctx.parts, 1)
+        return by_gates, _back_remember(squashed, memory, by_made, into), None
 
 
 class _Told(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, gate: Tensor, content: Tensor) -> Tensor:
         ctx.save_for_backward(gate, content)
-        return _tell(_exact(gate), content).to(gate.dtype)
+        return _tell(exact(gate), content).to(gate.dtype)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, by_made: Tensor) -> tuple[Tensor, Tensor]:
         gate, content = ctx.saved_tensors
-        by_made = _exact(by_made)
-        held = _squash(_exact(content))
-        through = by_made * _exact(gate)
+        by_made = exact(by_made)
+        held = _squash(exact(content))
+        through = by_made * exact(gate)
         by_content = torch.addcmul(through, through * held, held, value=-1)
         return (by_made * held).to(gate.dtype), by_content.to(content.dtype)
 
@@ -327,8 +324,8 @@ class _LSTM(torch.autograd.Function):
     def forward(
         ctx: Any, gates: Tensor, memory: Tensor | None
     ) -> tuple[Tensor, Tensor]:
-        f, i, g, o = _exact(gates).chunk(4, 1)
-        kept = _remember([f], i, g, memory)
+        *inner, o = exact(gates).chunk(4, 1)
+        kept = _remember(inner, memory)
         ctx.save_for_backward(gates, memory, kept)
         return _tell(o, kept).to(gates.dtype), kept
 
@@ -338,32 +335,32 @@ class _LSTM(torch.autograd.Function):
         ctx: Any, by_hidden: Tensor, by_kept: Tensor
     ) -> tuple[Tensor, Tensor | None]:
         gates, memory, kept = ctx.saved_tensors
-        by_hidden = _exact(by_hidden)
-        f, i, g, o = _exact(gates).chunk(4, 1)
+        by_hidden = exact(by_hidden)
+        *inner, o = exact(gates).chunk(4, 1)
         by_gates = torch.empty_like(gates)
-        *inner, by_o = by_gates.chunk(4, 1)
+        *by_inner, by_o = by_gates.chunk(4, 1)
         held = _squash(kept)
         by_o.copy_(by_hidden * held)
         through = by_hidden * o
         through = torch.addcmul(through, through * held, held, value=-1).add_(by_kept)
-        return by_gates, _back_remember([f], i, g, memory, through, inner)
+        return by_gates, _back_remember(inner, memory, through, by_inner)
 
 
-def _remember(f: Sequence[Tensor], i: Tensor, g: Tensor, memory: Any) -> Tensor:
-    """With gates that are squashed to 0..1, $g$ among them."""
+def _remember(gates: Sequence[Tensor], memory: Tensor | None) -> Tensor:
+    """With the gates $f$, $i$ and $g$, or without $f$ where nothing is remembered."""
+    *f, i, g = gates
     made = (i * g).mul_(2).sub_(i)
     return made if memory is None else made.addcmul_(f[0], memory)
 
 
 def _back_remember(
-    f: Sequence[Tensor],
-    i: Tensor,
-    g: Tensor,
+    gates: Sequence[Tensor],
     memory: Tensor | None,
     by_made: Tensor,
     by_gates: Sequence[Tensor],
 ) -> Tensor | None:
     """Gradient by the memory; those by the gates are written into `by_gates`."""
+    *f, i, g = gates
     *by_f, by_i, by_g = by_gates
     by_i.copy_((by_made * g).mul_(2).sub_(by_made))
     by_g.copy_((by_made * i).mul_(2))
@@ -376,7 +373,7 @@ def _back_remember(
 
 
 def _tell(o: Tensor, content: Tensor) -> Tensor:
-    return _squash(_exact(content)).mul_(o)
+    return _squash(exact(content)).mul_(o)
 
 
 def _squash(content: Tensor) -> Tensor:
@@ -384,6 +381,6 @@ def _squash(content: Tensor) -> Tensor:
     return (content * 2).sigmoid_().mul_(2).sub_(1)
 
 
-def _exact(values: Tensor) -> Tensor:
+def exact(values: Tensor) -> Tensor:
     """The same, in single precision at least."""
     return values.to(torch.promote_types(values.dtype, torch.float32))

@@ -7,24 +7,74 @@ from typing import Any, ClassVar, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from stormfusion.nn.cells import Cell, Seen, Stepped, convolution
 from stormfusion.nn.gates import Fused, Rows, remembered, told
-from stormfusion.nn.recurrent import Cell, Recurrent, State, convolution
+from stormfusion.nn.recurrent import Recurrent
 
 
 @dataclass(frozen=True)
 class PredRNN(Recurrent):
+    r"""
+    PredRNN: long short-term memories, and one more that all layers share.
+
+    $$\begin{aligned}
+    C_t &= f \odot C_{t-1} + i \odot g \\
+    M &= f' \odot M' + i' \odot g' \\
+    o &= \sigma(W_{xo} * X_t + W_{ho} * H_{t-1} + W_{co} * C_t + W_{mo} * M + b_o) \\
+    H_t &= o \odot \tanh(W_{11} * [C_t, M])
+    \end{aligned}$$
+
+    $f$ and $i$ are $\sigma$, and $g$ is $\tanh$, of convolutions of $X_t$ and
+    $H_{t-1}$; $f'$, $i'$ and $g'$ those of $X_t$ and $M'$, the shared memory as the
+    layer below left it, and for the lowest layer as the highest left it one frame
+    before. Of 3 layers and 64 channels it has 1,797,505 parameters for one input
+    channel.
+
+    Neither the normalization nor the bias of one in the forget gate of some public
+    code is here: nothing in the paper asks for them.
+
+    Parameters
+    ----------
+    hidden
+        Channels of every layer.
+    layers
+        Cells on top of each other.
+    kernel
+        Width of the convolutions [pixels], odd.
+    patch
+        Pixels, in each direction, that are taken together as channels, for large grids;
+        see `Recurrent`.
+    checkpoint
+        Whether to compute again for the gradient what would take too much memory; by
+        default where it would.
+    truncate
+        Frames after which gradients no longer flow back; through all by default.
+
+    References
+    ----------
+    Wang, Y., M. Long, J. Wang, Z. Gao, and P. S. Yu, 2017: PredRNN: Recurrent neural
+    networks for predictive learning using spatiotemporal LSTMs. *NeurIPS 30*.
+
+    Wang, Y., and Coauthors, 2021: PredRNN: A recurrent neural network for
+    spatiotemporal predictive learning. <https://arxiv.org/abs/2103.09504>.
+
+    Ma, Z., H. Zhang, and J. Liu, 2022: Focal frame loss: A simple but effective loss
+    for precipitation nowcasting. *IEEE J. Sel. Topics Appl. Earth Obs. Remote Sens.*,
+    **15**, <https://doi.org/10.1109/JSTARS.2022.3194522>.
+
+    Examples
+    --------
+    >>> from stormfusion.nn import parameter_count
+    >>> predrnn = PredRNN().build(channels=1, history=10, leads=10)
+    >>> parameter_count(predrnn)
+    1797505
+    """
+
     name: ClassVar[str] = "predrnn"
 
     def cell(self, layer: int) -> Cell:
+        """Make the cell of a layer, 0 the lowest, with fresh weights."""
         return SpatioTemporalCell(self.hidden, self.kernel)
-
-
-class Stepped(NamedTuple):
-    """What a cell remembers, its output first; what all share; its output gate."""
-
-    state: tuple[Tensor, ...]
-    shared: Tensor
-    gate: Tensor
 
 
 class SpatioTemporal(NamedTuple):
@@ -35,29 +85,23 @@ class SpatioTemporal(NamedTuple):
     out: Fused
     mixed: Fused
 
-    def step(
-        self, seen: Tensor, below: Tensor | None, state: State, shared: Tensor | None
-    ) -> Stepped:
+    def step(self, seen: Seen) -> Stepped:
         """See the next frame."""
-        hidden, memory = state or (None, None)
-        memory = remembered(self.own(seen, hidden), memory)
-        return self.put_out(seen, hidden, (memory,), shared)
+        hidden, memory = seen.state or (None, None)
+        return self.put_out(seen, remembered(self.own(seen.now, hidden), memory))
 
-    def put_out(
-        self,
-        seen: Tensor,
-        hidden: Tensor | None,
-        memories: tuple[Tensor, ...],
-        shared: Tensor | None,
-    ) -> Stepped:
+    def put_out(self, seen: Seen, *memories: Tensor) -> Stepped:
         """Put out what the first of the memories, and the shared one, let expect."""
-        shared = remembered(self.common(seen, shared), shared)
-        gate = self.out(seen, hidden, memories[0], shared)
+        hidden = None if seen.state is None else seen.state[0]
+        shared = remembered(self.common(seen.now, seen.shared), seen.shared)
+        gate = self.out(seen.now, hidden, memories[0], shared)
         hidden = told(gate, self.mixed(memories[0], shared))
         return Stepped((hidden, *memories), shared, gate)
 
 
 class SpatioTemporalCell(Cell):
+    """One layer of a `PredRNN`; inside a lean `MIM`, without a gate that forgets."""
+
     def __init__(self, hidden: int, kernel: int, *, forgets: bool = True) -> None:
         super().__init__()
         self.width = hidden
@@ -73,6 +117,7 @@ class SpatioTemporalCell(Cell):
     def ready(
         self, dtype: torch.dtype, embedding: Tensor | None, *, first: int = 0
     ) -> SpatioTemporal:
+        """Fuse the weights for one roll-out."""
         width, last = self.width, self.of_input.out_channels
         options: Any = {"dtype": dtype, "embedding": embedding}
         own = (self.of_input, self.of_hidden)
@@ -86,16 +131,9 @@ class SpatioTemporalCell(Cell):
             Fused(self.mix.weight, self.mix.bias, (width, width), dtype),
         )
 
-    def forward(
-        self,
-        ready: SpatioTemporal,
-        seen: Tensor,
-        below: Tensor | None,
-        state: State,
-        shared: Tensor | None,
-    ) -> tuple[tuple[Tensor, ...], Tensor | None]:
-        stepped = ready.step(seen, below, state, shared)
-        return stepped.state, stepped.shared
+    def forward(self, ready: SpatioTemporal, seen: Seen) -> Stepped:
+        """See the next frame."""
+        return ready.step(seen)
 
 
 def rows(

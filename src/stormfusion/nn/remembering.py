@@ -1,9 +1,9 @@
 """Rolling out frame by frame, and how much of it is kept for the gradient."""
 
 import math
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import psutil
 import torch
@@ -13,6 +13,8 @@ from torch.utils.checkpoint import checkpoint
 
 SHARE = 2 / 3
 """Share of the free memory that a roll-out may keep for the gradient."""
+MEASURED = 3
+"""Frames after which it is known what each keeps: the first remembers nothing yet."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,6 +35,11 @@ class Rolled:
     states: tuple[tuple[Tensor, ...], ...] | None = None
     shared: Tensor | None = None
     told: Tensor | None = None
+
+    @property
+    def device(self) -> torch.device:
+        """Where it is computed."""
+        return torch.device("cpu") if self.states is None else self.states[0][0].device
 
     def telling(self, told: Tensor) -> "Rolled":
         """The same, with what is told of the next frame."""
@@ -69,7 +76,6 @@ def rolled(step: Step, steps: int, checkpointed: bool | None) -> list[Tensor]:
     list of Tensor
         What was told, from the first time that something was.
     """
-    now, told = Rolled(), []
 
     def several(first: int, last: int, now: Rolled) -> tuple[Rolled, list[Tensor]]:
         found = []
@@ -79,23 +85,26 @@ def rolled(step: Step, steps: int, checkpointed: bool | None) -> list[Tensor]:
                 found.append(now.told)
         return now, found
 
-    done = 0
-    if not torch.is_grad_enabled():
+    now, done = Rolled(), 0
+    told: list[Tensor] = []
+    if not torch.is_grad_enabled() or (checkpointed is None and steps <= MEASURED):
         checkpointed = False
     if checkpointed is None:
-        # the second step is the first that has something to remember
-        done = min(2, steps)
-        kept = _Kept()
-        for at in range(done):
-            with kept.counted() if at else _as_is():
+        # each frame after these keeps as much as the last of them does
+        frame, done = _Kept(), MEASURED
+        now, told = several(0, done - 2, now)
+        for at in (done - 2, done - 1):
+            frame.bytes = 0
+            with saved_tensors_hooks(frame.count, _itself):
                 now, found = several(at, at + 1, now)
             told += found
-        device = now.states[0][0].device if now.states else torch.device("cpu")
-        checkpointed = kept.bytes * (steps - done) > SHARE * _free(device)
+        checkpointed = frame.bytes * (steps - done) > SHARE * _free(now.device)
+        if checkpointed:
+            now, told, done = Rolled(), [], 0  # what these kept is let go, too
     length = math.ceil(math.sqrt(steps)) if checkpointed else steps - done
     # the last frames, whose gradient is the first to be taken, are kept in any case
     bounds = [*range(steps, done, -length), done][::-1] if steps > done else []
-    for first, last in zip(bounds, bounds[1:], strict=False):
+    for first, last in pairwise(bounds):
         if last < steps:
             now, found = checkpoint(
                 several,
@@ -112,32 +121,23 @@ def rolled(step: Step, steps: int, checkpointed: bool | None) -> list[Tensor]:
 
 
 class _Kept:
-    """Counts what is kept for the gradient [bytes]."""
+    """Counts what is kept for the gradient that was not before [bytes]."""
 
     def __init__(self) -> None:
         self.bytes = 0
         self._known: set[int] = set()
 
-    @contextmanager
-    def counted(self) -> Iterator[None]:
-        with saved_tensors_hooks(self._count, _itself):
-            yield
-
-    def _count(self, tensor: Tensor) -> Tensor:
+    def count(self, tensor: Tensor) -> Tensor:
         storage = tensor.untyped_storage()
         if storage.data_ptr() not in self._known:
             self._known.add(storage.data_ptr())
             self.bytes += storage.nbytes()
-        return tensor
+        # not the tensor itself: an output that its own function keeps never goes
+        return tensor.detach()
 
 
 def _itself(tensor: Tensor) -> Tensor:
     return tensor
-
-
-@contextmanager
-def _as_is() -> Iterator[None]:
-    yield
 
 
 def _free(device: torch.device) -> float:
