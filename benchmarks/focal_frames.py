@@ -5,23 +5,23 @@ The experiment of the focal frame loss (Ma, Zhang and Liu, 2022) in small: recur
 networks learn to tell 10 frames from 10, and to reconstruct the observed ones, once by
 B-MSE and B-MAE and once by the focal frame loss, which is the same with frames that
 weigh more the harder they are. Both losses of a seed begin with the same weights and
-see the same windows of 120 x 120 pixels, as many and turned alike.
+see the same windows, as many and turned alike.
 
 Each of four sequences of radar is forecast by networks trained on the three others, of
 another day or another country: those of skill.py, and BoM 2018-06-16 (Melbourne), whose
 pixels of 500 m are averaged to 1 km and whose frames of 6 min are taken as if of 5.
 Scored are the ten forecast frames, never the reconstructed ones, in windows that do not
-overlap: at each start those where it rained most in the last observed frame. Each has
-as many pixels as it was known in. Extrapolation and persistence see the same windows
-and no more.
+overlap, 120 x 120 pixels: at each start those where it rained most in the last observed
+frame. Extrapolation and persistence see the same windows and no more.
 
 Every run is kept in a folder. What is there is not run again, so the script may be
 interrupted, and several may share the work; `--report` only reads.
 
-With `--hidden 16` the default of 300 steps takes about 5 (convlstm) to 20 minutes
-(motionrnn) on two cores, with the published width of 64 some ten times as long. Two
-losses times four sequences, for each of five networks, are 40 runs a seed; `--test`,
-`--networks` and `--seeds` choose among them.
+The default of 300 steps takes, with `--hidden 16`, some 5 (convlstm) to 20 minutes
+(motionrnn) on two cores, as far as single steps tell, and with the published width of
+64 some ten times as long. So few steps teach little of heavy rain: `--size 64` has more
+of them in the time. Two losses times four sequences, for each of five networks, are 40
+runs a seed; `--test`, `--networks` and `--seeds` choose among them.
 """
 
 import argparse
@@ -67,6 +67,7 @@ SEQUENCES = (*OTHERS, MELBOURNE)
 RECURRENT = tuple(n for n, kind in NETWORKS.items() if issubclass(kind, Recurrent))
 LOSSES = ("bmse+bmae", "ffl")
 HISTORY, LEADS, SIZE = 10, 10, 120
+"""Frames seen and forecast, and width of the windows that are scored [pixels]."""
 WET, LEAST = 0.5, 0.02
 """Rain rate [mm h-1], and the share of a window that has it, to be scored."""
 
@@ -86,7 +87,10 @@ def main() -> None:
     parser.add_argument("--hidden", type=int, default=64, help="channels of a layer")
     parser.add_argument("--steps", type=int, default=300, help="of the optimizer")
     parser.add_argument("--batch", type=int, default=2, help="windows of a step")
-    parser.add_argument("--rate", type=float, default=1e-3, help="the highest one")
+    parser.add_argument(
+        "--size", type=int, default=SIZE, help="of the windows learned from [pixels]"
+    )
+    parser.add_argument("--rate", type=float, default=1e-2, help="the highest one")
     parser.add_argument(
         "--precision", default="32-true", choices=("32-true", "bf16-mixed")
     )
@@ -175,7 +179,7 @@ def run(
     windows = RandomWindows(
         learned,
         task,
-        size=(SIZE, SIZE),
+        size=(settings.size, settings.size),
         count=settings.steps * settings.batch,
         seed=seed,
     )
@@ -200,8 +204,9 @@ def run(
         "test": test,
         "seed": seed,
         "windows": settings.windows,
-        "about": f"{network!r}, {settings.steps} steps of {settings.batch} windows at "
-        f"{settings.rate:g}, {progress.precision}, {settings.windows} windows a start",
+        "about": f"{network!r}, {settings.steps} steps of {settings.batch} windows of "
+        f"{settings.size} pixels at {settings.rate:g}, {progress.precision}, scored on "
+        f"{settings.windows} windows a start",
         "machine": machine(),
         "seconds": seconds,
         "training_loss": float(progress.rows[-1]["loss"]),
