@@ -90,6 +90,11 @@ def main() -> None:
     parser.add_argument(
         "--size", type=int, default=SIZE, help="of the windows learned from [pixels]"
     )
+    parser.add_argument(
+        "--residual",
+        action="store_true",
+        help="tell changes, not the frames themselves",
+    )
     parser.add_argument("--rate", type=float, default=1e-2, help="the highest one")
     parser.add_argument(
         "--precision", default="32-true", choices=("32-true", "bf16-mixed")
@@ -175,7 +180,9 @@ def run(
     parsed = Recipe.parse(recipe)
     network = NETWORKS[parsed.network]()
     if isinstance(network, Recurrent):
-        network = type(network)(hidden=settings.hidden, patch=1)
+        network = type(network)(
+            hidden=settings.hidden, patch=1, residual=settings.residual
+        )
     windows = RandomWindows(
         learned,
         task,

@@ -362,3 +362,20 @@ def test_teachers_and_futures_that_do_not_fit() -> None:
         module(past, teacher=Teacher(torch.ones(1, 5, dtype=torch.bool)))
     with pytest.raises(ValueError, match="shows frames of the leads, but has none"):
         module(past, teacher=Teacher(torch.ones(2, 5, dtype=torch.bool)))
+
+
+@pytest.mark.parametrize("patch", [1, 2])
+@pytest.mark.parametrize("kind", [ConvLSTM, MotionRNN], ids=lambda kind: kind.name)
+def test_a_residual_one_starts_as_persistence(kind, patch: int) -> None:
+    torch.manual_seed(0)
+    spec = kind(hidden=8, layers=2, patch=patch, residual=True)
+    module = spec.build(channels=2, history=3, leads=4)
+    past = torch.rand(2, 3, 2, 9, 6)
+    forecast = module(past)
+    assert torch.equal(forecast, past[:, -1:, 0].expand(2, 4, 9, 6))
+    every = module(past, teacher=Teacher.silent(past, leads=4))
+    assert torch.equal(every[:, :2], past[:, :2, 0])
+    every.square().mean().backward()
+    assert module.stack.head.weight.grad.any()
+    torch.nn.init.normal_(module.stack.head.weight)
+    assert not torch.equal(module(past), forecast)

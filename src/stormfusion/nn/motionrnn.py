@@ -67,6 +67,9 @@ class MotionRNN(Recurrent):
         default where it would.
     truncate
         Frames after which gradients no longer flow back; through all by default.
+    residual
+        Whether it tells the change since the frame that it sees, and training starts
+        from persistence; see `Recurrent`. As published it does not.
     lean
         Whether to leave out what never learns.
 

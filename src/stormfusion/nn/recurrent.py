@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from stormfusion.nn.blocks import check_past, positive_integers
+from stormfusion.nn.blocks import check_past, positive_integers, zeroed
 from stormfusion.nn.cells import Cell, Stack, odd
 from stormfusion.nn.inputs import Inputs
 from stormfusion.nn.remembering import Rolled, rolled
@@ -54,6 +54,11 @@ class Recurrent(ABC):
     truncate
         Frames after which gradients no longer flow back through what is remembered;
         through all by default.
+    residual
+        Whether it tells the change since the frame that it sees, and not the next frame
+        itself: $\hat X_{t+1} = X_t + W_{out} * f(W_{in} * X_t)$. The weights of the
+        head then start at zero, so that training starts from persistence, and short
+        ones get much further. As published it does not.
 
     Raises
     ------
@@ -80,6 +85,7 @@ class Recurrent(ABC):
     patch: int | None = None
     checkpoint: bool | None = None
     truncate: int | None = None
+    residual: bool = False
 
     def __post_init__(self) -> None:
         what = type(self).__name__
@@ -127,13 +133,16 @@ class Recurrent(ABC):
         """
         Build the module with fresh weights; see `Network.build`.
 
-        Unlike those of other networks its last layer does not start at zero.
+        Unlike those of other networks its last layer does not start at zero, unless
+        it is `residual`.
         """
         what = type(self).__name__
         positive_integers(what, channels=channels, history=history, leads=leads)
         area = (self.patch or 1) ** 2
         cells = [self.cell(layer) for layer in range(self.layers)]
         stack = Stack(cells, channels * area, self.hidden, area)
+        if self.residual:
+            zeroed(stack.head)
         return Rollout(stack, self, channels=channels, history=history, leads=leads)
 
 
@@ -231,12 +240,16 @@ class Rollout(nn.Module):
             truncate = self.spec.truncate
             if truncate is not None and at and at % truncate == 0:
                 now = now.detached()
-            new: Rolled = self.stack(ready, inputs.frame(at, now.told), now)
+            frame = inputs.frame(at, now.told)
+            new: Rolled = self.stack(ready, frame, now)
             if every or at >= self.history - 1:
                 assert new.states is not None
                 top = new.states[-1][0]
-                new = new.telling(ready.head(top.to(self.stack.head.weight.dtype)))
+                told = ready.head(top.to(self.stack.head.weight.dtype))
+                if self.spec.residual:
+                    told = told + frame[:, : told.shape[1]]
+                new = new.telling(told)
             return new
 
-        told = rolled(step, self.steps, self.spec.checkpoint)
-        return torch.stack(told, 1)
+        frames = rolled(step, self.steps, self.spec.checkpoint)
+        return torch.stack(frames, 1)

@@ -57,6 +57,9 @@ class TrajGRU(Recurrent):
         default where it would.
     truncate
         Frames after which gradients no longer flow back; through all by default.
+    residual
+        Whether it tells the change since the frame that it sees, and training starts
+        from persistence; see `Recurrent`. As published it does not.
     links
         Flows of each pixel, $L$.
     flow_hidden, flow_kernel
