@@ -101,7 +101,8 @@ def rolled(step: Step, steps: int, checkpointed: bool | None) -> list[Tensor]:
         checkpointed = frame.bytes * (steps - done) > SHARE * _free(now.device)
         if checkpointed:
             now, told, done = Rolled(), [], 0  # what these kept is let go, too
-    length = math.ceil(math.sqrt(steps)) if checkpointed else steps - done
+    # l frames are held whole, and what is remembered, up to half of one, n / l times
+    length = math.ceil(math.sqrt(steps / 2)) if checkpointed else steps - done
     # the last frames, whose gradient is the first to be taken, are kept in any case
     bounds = [*range(steps, done, -length), done][::-1] if steps > done else []
     for first, last in pairwise(bounds):
