@@ -7,15 +7,8 @@ from torch import Tensor, nn
 from torch.autograd import gradcheck
 from torch.autograd.graph import saved_tensors_hooks
 
-from stormfusion.nn.gates import (
-    Fused,
-    Rows,
-    exact,
-    lstm,
-    remembered,
-    told,
-    written,
-)
+from stormfusion.nn.fused import Fused, Rows
+from stormfusion.nn.gates import exact, lstm, remembered, told, written
 
 DOUBLE = {"dtype": torch.float64}
 

@@ -215,6 +215,10 @@ def test_derived_inputs_stand_beside_the_frame_that_they_are_needed_for() -> Non
 def test_what_is_refused(storms: Catalog) -> None:
     with pytest.raises(ValueError, match="sees its own forecasts of 'vil'"):
         Nowcaster(SMALL, inputs=("ir107",), target="vil", **FRAMES).fit(storms)
+    with pytest.raises(ValueError, match="'Told' sees its own forecasts of 'vil'"):
+        Nowcaster(Told(), loss=MSE(), inputs=("ir107",), target="vil", **FRAMES).fit(
+            storms
+        )
     with pytest.raises(ValueError, match="'unet' is none; leave sampling= out"):
         Nowcaster(UNet(width=4, depth=1), **FRAMES).fit(
             storms, sampling=ScheduledSampling()

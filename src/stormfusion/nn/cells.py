@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, cast
 import torch
 from torch import Tensor, nn
 
-from stormfusion.nn.gates import Fused
+from stormfusion.nn.fused import Fused
 from stormfusion.nn.remembering import Rolled
 
 State = tuple[Tensor, ...] | None

@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 
 from stormfusion.nn.cells import Cell, Seen, Stepped, convolution
-from stormfusion.nn.gates import Fused, Rows, lstm
+from stormfusion.nn.fused import Fused, Rows
+from stormfusion.nn.gates import lstm
 from stormfusion.nn.recurrent import Recurrent
 
 
@@ -29,33 +30,14 @@ class ConvLSTM(Recurrent):
 
     Parameters
     ----------
-    hidden
-        Channels of every layer.
-    layers
-        Cells on top of each other.
-    kernel
-        Width of the convolutions [pixels], odd.
-    patch
-        Pixels, in each direction, that are taken together as channels, for large grids;
-        see `Recurrent`.
-    checkpoint
-        Whether to compute again for the gradient what would take too much memory; by
-        default where it would.
-    truncate
-        Frames after which gradients no longer flow back; through all by default.
-    residual
-        Whether it tells the change since the frame that it sees, and training starts
-        from persistence; see `Recurrent`. As published it does not.
+    hidden, layers, kernel, patch, checkpoint, truncate, residual
+        As in `Recurrent`.
 
     References
     ----------
     Shi, X., Z. Chen, H. Wang, D.-Y. Yeung, W.-K. Wong, and W.-C. Woo, 2015:
     Convolutional LSTM network: A machine learning approach for precipitation
     nowcasting. *NeurIPS 28*, <https://arxiv.org/abs/1506.04214>.
-
-    Ma, Z., H. Zhang, and J. Liu, 2022: Focal frame loss: A simple but effective loss
-    for precipitation nowcasting. *IEEE J. Sel. Topics Appl. Earth Obs. Remote Sens.*,
-    **15**, <https://doi.org/10.1109/JSTARS.2022.3194522>.
 
     Examples
     --------

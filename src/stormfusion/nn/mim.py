@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 
 from stormfusion.nn.cells import Cell, Seen, Stepped, convolution
-from stormfusion.nn.gates import Fused, remembered, told, written
+from stormfusion.nn.fused import Fused
+from stormfusion.nn.gates import remembered, told, written
 from stormfusion.nn.predrnn import (
     SpatioTemporal,
     SpatioTemporalCell,
@@ -46,23 +47,8 @@ class MIM(Recurrent):
 
     Parameters
     ----------
-    hidden
-        Channels of every layer.
-    layers
-        Cells on top of each other.
-    kernel
-        Width of the convolutions [pixels], odd.
-    patch
-        Pixels, in each direction, that are taken together as channels, for large grids;
-        see `Recurrent`.
-    checkpoint
-        Whether to compute again for the gradient what would take too much memory; by
-        default where it would.
-    truncate
-        Frames after which gradients no longer flow back; through all by default.
-    residual
-        Whether it tells the change since the frame that it sees, and training starts
-        from persistence; see `Recurrent`. As published it does not.
+    hidden, layers, kernel, patch, checkpoint, truncate, residual
+        As in `Recurrent`.
     lean
         Whether to leave out what never learns.
 
@@ -71,10 +57,6 @@ class MIM(Recurrent):
     Wang, Y., J. Zhang, H. Zhu, M. Long, J. Wang, and P. S. Yu, 2019: Memory in memory:
     A predictive neural network for learning higher-order non-stationarity from
     spatiotemporal dynamics. *CVPR 2019*, <https://arxiv.org/abs/1811.07490>.
-
-    Ma, Z., H. Zhang, and J. Liu, 2022: Focal frame loss: A simple but effective loss
-    for precipitation nowcasting. *IEEE J. Sel. Topics Appl. Earth Obs. Remote Sens.*,
-    **15**, <https://doi.org/10.1109/JSTARS.2022.3194522>.
 
     Examples
     --------

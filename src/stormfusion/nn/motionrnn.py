@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from stormfusion.nn.cells import Cell, Seen, Stepped
-from stormfusion.nn.gates import Fused
+from stormfusion.nn.fused import Fused
 from stormfusion.nn.mim import MemoryInMemory, MIMCell, memory_in_memory
 from stormfusion.nn.predrnn import SpatioTemporal, SpatioTemporalCell
 from stormfusion.nn.recurrent import Recurrent
@@ -53,23 +53,9 @@ class MotionRNN(Recurrent):
 
     Parameters
     ----------
-    hidden
-        Channels of every layer, a multiple of 4.
-    layers
-        Cells on top of each other.
-    kernel
-        Width of the convolutions [pixels], odd.
-    patch
-        Pixels, in each direction, that are taken together as channels, for large grids;
-        see `Recurrent`.
-    checkpoint
-        Whether to compute again for the gradient what would take too much memory; by
-        default where it would.
-    truncate
-        Frames after which gradients no longer flow back; through all by default.
-    residual
-        Whether it tells the change since the frame that it sees, and training starts
-        from persistence; see `Recurrent`. As published it does not.
+    hidden, layers, kernel, patch, checkpoint, truncate, residual
+        As in `Recurrent`. `hidden` is
+        a multiple of 4.
     lean
         Whether to leave out what never learns.
 
@@ -84,10 +70,6 @@ class MotionRNN(Recurrent):
     Wu, H., Z. Yao, J. Wang, and M. Long, 2021: MotionRNN: A flexible model for video
     prediction with spacetime-varying motions. *CVPR 2021*,
     <https://arxiv.org/abs/2103.02243>.
-
-    Ma, Z., H. Zhang, and J. Liu, 2022: Focal frame loss: A simple but effective loss
-    for precipitation nowcasting. *IEEE J. Sel. Topics Appl. Earth Obs. Remote Sens.*,
-    **15**, <https://doi.org/10.1109/JSTARS.2022.3194522>.
 
     Examples
     --------

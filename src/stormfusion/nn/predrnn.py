@@ -8,7 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from stormfusion.nn.cells import Cell, Seen, Stepped, convolution
-from stormfusion.nn.gates import Fused, Rows, remembered, told
+from stormfusion.nn.fused import Fused, Rows
+from stormfusion.nn.gates import remembered, told
 from stormfusion.nn.recurrent import Recurrent
 
 
@@ -35,23 +36,8 @@ class PredRNN(Recurrent):
 
     Parameters
     ----------
-    hidden
-        Channels of every layer.
-    layers
-        Cells on top of each other.
-    kernel
-        Width of the convolutions [pixels], odd.
-    patch
-        Pixels, in each direction, that are taken together as channels, for large grids;
-        see `Recurrent`.
-    checkpoint
-        Whether to compute again for the gradient what would take too much memory; by
-        default where it would.
-    truncate
-        Frames after which gradients no longer flow back; through all by default.
-    residual
-        Whether it tells the change since the frame that it sees, and training starts
-        from persistence; see `Recurrent`. As published it does not.
+    hidden, layers, kernel, patch, checkpoint, truncate, residual
+        As in `Recurrent`.
 
     References
     ----------
@@ -60,10 +46,6 @@ class PredRNN(Recurrent):
 
     Wang, Y., and Coauthors, 2021: PredRNN: A recurrent neural network for
     spatiotemporal predictive learning. <https://arxiv.org/abs/2103.09504>.
-
-    Ma, Z., H. Zhang, and J. Liu, 2022: Focal frame loss: A simple but effective loss
-    for precipitation nowcasting. *IEEE J. Sel. Topics Appl. Earth Obs. Remote Sens.*,
-    **15**, <https://doi.org/10.1109/JSTARS.2022.3194522>.
 
     Examples
     --------

@@ -65,6 +65,13 @@ class Recurrent(ABC):
     ValueError
         If a size is not a whole number above zero, or the kernel is even.
 
+    References
+    ----------
+    The sizes of all of them are those of Ma, Z., H. Zhang, and J. Liu, 2022: Focal
+    frame loss: A simple but effective loss for precipitation nowcasting. *IEEE J. Sel.
+    Topics Appl. Earth Obs. Remote Sens.*, **15**,
+    <https://doi.org/10.1109/JSTARS.2022.3194522>.
+
     Examples
     --------
     Trained on large grids it works on patches, unless it is told otherwise:

@@ -10,7 +10,8 @@ from torch.autograd.function import once_differentiable
 
 from stormfusion.nn.blocks import positive_integers
 from stormfusion.nn.cells import Cell, Seen, Stepped, convolution, odd
-from stormfusion.nn.gates import Fused, exact
+from stormfusion.nn.fused import Fused, convolution_gradients
+from stormfusion.nn.gates import exact
 from stormfusion.nn.predrnn import rows
 from stormfusion.nn.recurrent import Recurrent
 from stormfusion.nn.warping import warped
@@ -43,23 +44,8 @@ class TrajGRU(Recurrent):
 
     Parameters
     ----------
-    hidden
-        Channels of every layer.
-    layers
-        Cells on top of each other.
-    kernel
-        Width of the convolutions that see the layer below [pixels], odd.
-    patch
-        Pixels, in each direction, that are taken together as channels, for large grids;
-        see `Recurrent`.
-    checkpoint
-        Whether to compute again for the gradient what would take too much memory; by
-        default where it would.
-    truncate
-        Frames after which gradients no longer flow back; through all by default.
-    residual
-        Whether it tells the change since the frame that it sees, and training starts
-        from persistence; see `Recurrent`. As published it does not.
+    hidden, layers, kernel, patch, checkpoint, truncate, residual
+        As in `Recurrent`.
     links
         Flows of each pixel, $L$.
     flow_hidden, flow_kernel
@@ -74,10 +60,6 @@ class TrajGRU(Recurrent):
     ----------
     Shi, X., and Coauthors, 2017: Deep learning for precipitation nowcasting: A
     benchmark and a new model. *NeurIPS 30*, <https://arxiv.org/abs/1706.03458>.
-
-    Ma, Z., H. Zhang, and J. Liu, 2022: Focal frame loss: A simple but effective loss
-    for precipitation nowcasting. *IEEE J. Sel. Topics Appl. Earth Obs. Remote Sens.*,
-    **15**, <https://doi.org/10.1109/JSTARS.2022.3194522>.
 
     Examples
     --------
@@ -186,23 +168,16 @@ class _Carried(torch.autograd.Function):
             hidden = hidden.detach().requires_grad_()
             flows = flows.detach().requires_grad_()
             carried = _along(hidden, flows)
-        by_carried, by_weight, by_bias = torch.ops.aten.convolution_backward(
+        by_carried, by_weight, by_bias = convolution_gradients(
             gradient.contiguous(),
             carried.detach().to(flows.dtype),
-            weight.to(flows.dtype),
-            [len(weight)],
-            [1, 1],
-            [0, 0],
-            [1, 1],
-            False,
-            [0, 0],
-            1,
-            [True, True, True],
+            weight,
+            (True, True, True),
         )
+        assert by_carried is not None
         by_hidden, by_flows = torch.autograd.grad(
             carried, (hidden, flows), by_carried.to(carried.dtype)
         )
-        by_weight, by_bias = by_weight.to(weight.dtype), by_bias.to(weight.dtype)
         return by_hidden, by_flows, by_weight, by_bias
 
 

@@ -96,8 +96,20 @@ def build(network: Any, task: Task, seed: int) -> nn.Module:
     """
     if isinstance(network, Untrained):
         return network.build(task)
+    if rolls(network) and not task.autoregressive:
+        name = getattr(network, "name", type(network).__name__)
+        raise ValueError(
+            f"{name!r} sees its own forecasts of {task.target!r}, which is none of the "
+            f"inputs {task.inputs!r}; name it among them, or take another network, "
+            "such as 'unet'"
+        )
     built = network if isinstance(network, nn.Module) else _fresh(network, task, seed)
     return Deriving(built, task) if task.derived else built
+
+
+def rolls(network: Any) -> bool:
+    """Whether a network is recurrent, or one of the user's own that reconstructs."""
+    return isinstance(network, Recurrent) or getattr(network, "reconstructs", False)
 
 
 def sized(network: Any, events: Sequence[Event], task: Task) -> Any:
@@ -132,8 +144,7 @@ def check_sampling(sampling: Any, network: Any) -> None:
             f"sampling is {sampling!r}, wanted a ScheduledSampling of "
             "stormfusion.training, which holds the schedules"
         )
-    rolled = isinstance(network, Recurrent) or getattr(network, "reconstructs", False)
-    if not rolled:
+    if not rolls(network):
         name = getattr(network, "name", type(network).__name__)
         raise ValueError(
             f"sampling shows frames to a recurrent network, and {name!r} is none; "
@@ -142,13 +153,7 @@ def check_sampling(sampling: Any, network: Any) -> None:
 
 
 def _fresh(network: Network, task: Task, seed: int) -> nn.Module:
-    rolled = isinstance(network, Recurrent)
-    if rolled and not task.autoregressive:
-        raise ValueError(
-            f"{network.name!r} sees its own forecasts of {task.target!r}, which is "
-            f"none of the inputs {task.inputs!r}; name it among them, or take another "
-            "network, such as 'unet'"
-        )
+    rolled = rolls(network)
     channels = task.channels + sum(added(task, rolled=rolled).values())
     sizes = {"channels": channels, "history": task.history, "leads": task.leads}
     with torch.random.fork_rng(devices=[]):
@@ -164,8 +169,7 @@ def check_module(network: nn.Module, task: Task, size: tuple[int, int]) -> None:
     for weight in network.parameters():
         past = past.to(weight.device)
     own = network.body if isinstance(network, Deriving) else network
-    rolled = getattr(own, "reconstructs", False)
-    channels = dict.fromkeys(task.inputs, 2) | added(task, rolled=rolled)
+    channels = dict.fromkeys(task.inputs, 2) | added(task, rolled=rolls(own))
     name = type(own).__name__
     given = (1, task.history, sum(channels.values()), *size)
     told = ", ".join(f"{count} of {what}" for what, count in channels.items())

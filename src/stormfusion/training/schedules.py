@@ -81,7 +81,7 @@ class Approach:
     begin, end
         Shares of the training from which it rises, and from which it is 1.
     scale
-        The share $s$ in which the distance to 1 falls to a third.
+        The share $s$ in which the distance to 1 falls by a factor of $e$.
 
     Raises
     ------
@@ -180,7 +180,7 @@ class ScheduledSampling:
         Reverse scheduled sampling, the schedules of PredRNN-V2.
 
         In the first third of the training both probabilities are 0.5. In the second,
-        that of observed frames is $1 - 0.5 \\, e^{-15 (d - 1/3)}$, and that of frames
+        that of observed frames is $1 - 0.5 \, e^{-15 (d - 1/3)}$, and that of frames
         to be forecast falls to 0 in a straight line. In the last they are 1 and 0.
 
         References
