@@ -281,6 +281,18 @@ def test_a_time_limit_ends_within_an_epoch(
     assert at.rows[-1]["learning_rate"] < 3e-4  # it came down as the time ran out
 
 
+def test_a_time_limit_leaves_time_for_the_first_validation(
+    windows: RandomWindows, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps = []
+    for validation in (None, windows):
+        clock = iter(np.arange(0.0, 1e6, 1.0))
+        monkeypatch.setattr("time.monotonic", lambda c=clock: float(next(c)))
+        at = run(fresh(windows), windows, validation, epochs=9, time_limit=24.0)
+        steps.append(len(at.rows) and at.rows[0]["windows"])
+    assert 0 < steps[1] < steps[0]
+
+
 class Greedy(nn.Module):
     """A network that more than two windows do not fit into."""
 

@@ -150,12 +150,22 @@ class _Together(torch.autograd.Function):
         if made is not None:
             gradient = torch.ops.aten.sigmoid_backward(gradient, made)
         needed = ctx.needs_input_grad
-        whole, *by_layer = convolution_gradients(
+        padding = weight.shape[-1] // 2
+        whole, *found = torch.ops.aten.convolution_backward(
             gradient,
             _side_by_side(fields, ctx.dtype),
-            weight,
-            (any(needed[4:]), needed[0], needed[1]),
+            weight.to(ctx.dtype),
+            [len(weight)],
+            [1, 1],
+            [padding, padding],
+            [1, 1],
+            False,
+            [0, 0],
+            1,
+            [any(needed[4:]), needed[0], needed[1]],
         )
+        # in full precision, as those of the layer add up over frames
+        by_layer = (None if g is None else g.to(weight.dtype) for g in found)
         by_field: list[Tensor | None] = [None] * len(fields)
         if whole is not None:
             parts = torch.split(whole, [field.shape[1] for field in fields], dim=1)
@@ -164,46 +174,6 @@ class _Together(torch.autograd.Function):
                 for part, field, wanted in zip(parts, fields, needed[4:], strict=True)
             ]
         return (*by_layer, None, None, *by_field)
-
-
-def convolution_gradients(
-    gradient: Tensor, seen: Tensor, weight: Tensor, needed: tuple[bool, bool, bool]
-) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
-    """
-    Gradients of a convolution that leaves the size of the map as it is.
-
-    Parameters
-    ----------
-    gradient
-        By its output.
-    seen
-        What it saw, in the precision in which it was computed.
-    weight
-        Its kernels, in full precision.
-    needed
-        Whether that by what it saw, by its kernels and by its biases is wanted.
-
-    Returns
-    -------
-    tuple of Tensor, optional
-        The three; those of the layer in full precision, as they add up over frames.
-    """
-    padding = weight.shape[-1] // 2
-    by_seen, *by_layer = torch.ops.aten.convolution_backward(
-        gradient,
-        seen,
-        weight.to(seen.dtype),
-        [len(weight)],
-        [1, 1],
-        [padding, padding],
-        [1, 1],
-        False,
-        [0, 0],
-        1,
-        list(needed),
-    )
-    by_weight, by_bias = (None if g is None else g.to(weight.dtype) for g in by_layer)
-    return by_seen, by_weight, by_bias
 
 
 def _side_by_side(fields: Sequence[Tensor], dtype: torch.dtype) -> Tensor:

@@ -10,7 +10,7 @@ from torch.autograd.function import once_differentiable
 
 from stormfusion.nn.blocks import positive_integers
 from stormfusion.nn.cells import Cell, Seen, Stepped, convolution, odd
-from stormfusion.nn.fused import Fused, convolution_gradients
+from stormfusion.nn.fused import Fused
 from stormfusion.nn.gates import exact
 from stormfusion.nn.predrnn import rows
 from stormfusion.nn.recurrent import Recurrent
@@ -136,60 +136,24 @@ class TrajGRUCell(Cell):
         else:
             (hidden,) = seen.state
             flows = ready.flows(F.leaky_relu(ready.sought(seen.now, hidden), LEAK))
-            of_hidden = _Carried.apply(
-                hidden, flows, ready.carried.weight, ready.carried.bias
-            )
+            of_hidden = _carried(hidden, flows, ready.carried)
         return Stepped((_GRU.apply(of_input, of_hidden, hidden),))
 
 
-class _Carried(torch.autograd.Function):
-    """
-    A memory carried along each of several flows, and all of that put together.
-
-    As many copies of the memory as there are flows are made again for the gradient,
-    and not kept.
-    """
-
-    @staticmethod
-    def forward(
-        ctx: Any, hidden: Tensor, flows: Tensor, weight: Tensor, bias: Tensor
-    ) -> Tensor:
-        ctx.save_for_backward(hidden, flows, weight)
-        dtype = flows.dtype
-        carried = _along(hidden, flows).to(dtype)
-        made = F.conv2d(carried, weight.to(dtype), bias.to(dtype))
-        return made.contiguous(memory_format=torch.channels_last)
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        hidden, flows, weight = ctx.saved_tensors
-        with torch.enable_grad():
-            hidden = hidden.detach().requires_grad_()
-            flows = flows.detach().requires_grad_()
-            carried = _along(hidden, flows)
-        by_carried, by_weight, by_bias = convolution_gradients(
-            gradient.contiguous(),
-            carried.detach().to(flows.dtype),
-            weight,
-            (True, True, True),
-        )
-        assert by_carried is not None
-        by_hidden, by_flows = torch.autograd.grad(
-            carried, (hidden, flows), by_carried.to(carried.dtype)
-        )
-        return by_hidden, by_flows, by_weight, by_bias
-
-
-def _along(hidden: Tensor, flows: Tensor) -> Tensor:
-    """A memory along each flow: `(batch, link * channel, y, x)`."""
-    links = flows.shape[1] // 2
+def _carried(hidden: Tensor, flows: Tensor, layer: Fused) -> Tensor:
+    """A memory carried along each of several flows, and all of that put together."""
+    links, dtype = flows.shape[1] // 2, flows.dtype
     found = [
         # all flows at once, which a CPU shares among its cores
         warped(one.expand(links, -1, -1, -1), -flow.unflatten(0, (links, 2)))
         for one, flow in zip(hidden, flows, strict=True)
     ]
-    return torch.stack(found).flatten(1, 2)
+    # one window is most of what a CPU is given, and so large that a copy tells
+    all_found = found[0][None] if len(found) == 1 else torch.stack(found)
+    made = F.conv2d(
+        all_found.flatten(1, 2).to(dtype), layer.weight.to(dtype), layer.bias.to(dtype)
+    )
+    return made.contiguous(memory_format=torch.channels_last)
 
 
 class _GRU(torch.autograd.Function):

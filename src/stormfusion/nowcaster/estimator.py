@@ -87,7 +87,8 @@ class Nowcaster(Forecaster):
         epochs
             Passes, at most: 30 by default, or as many as `time_limit` allows.
         time_limit
-            Seconds of training, at most.
+            Seconds of training and validation, at most, but at least one step of it;
+            measuring the errors takes its time after that.
         batch_size
             Windows in a step of the optimizer.
         learning_rate

@@ -24,8 +24,8 @@ class Plan:
     epochs
         Passes over the training windows, at most.
     time_limit
-        Seconds, at most; the learning rate comes down as the time runs out, unless the
-        optimizer adapts it.
+        Seconds, at most, with validation, but one step at least; the learning rate
+        comes down as the time runs out, unless the optimizer adapts it.
     batch_size
         Windows in a step. Where they do not fit in memory together, a step takes
         several smaller ones.
