@@ -49,8 +49,9 @@ class Recurrent(ABC):
         from, see `sized`, and without one it is 1.
     checkpoint
         Whether to keep what the cells remember every few frames only, and to compute
-        what lies between again for the gradient: half the memory, for a quarter more
-        time. By default where it would not fit in two thirds of the free memory.
+        what lies between again for the gradient: half the memory, for a fifth to two
+        fifths more time. By default where it would not fit in two thirds of the free
+        memory.
     truncate
         Frames after which gradients no longer flow back through what is remembered;
         through all by default.
