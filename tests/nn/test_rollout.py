@@ -350,6 +350,10 @@ def test_pasts_that_do_not_fit(spec: Recurrent) -> None:
         module(storm(1, 3, 2, 7, 5))
     with pytest.raises(ValueError, match="at least 1 x 1 pixels, but got 0 x 5"):
         module(storm(1, 3, 4, 0, 5))
+    with pytest.raises(ValueError, match=r"got 4 dimensions, .*with past\[None\]"):
+        module(storm(1, 3, 4, 7, 5)[0])
+    with pytest.raises(TypeError, match=f"{name} got a ndarray, wanted a tensor"):
+        module(storm(1, 3, 4, 7, 5).numpy())
 
 
 def test_teachers_and_futures_that_do_not_fit() -> None:

@@ -165,8 +165,10 @@ def check_past(
 
     Raises
     ------
+    TypeError
+        If it is no tensor.
     ValueError
-        If it has other channels or frames than the network was built for.
+        If it has other dimensions, channels or frames than the network was built for.
     GridMismatchError
         If it is too small.
 
@@ -178,6 +180,16 @@ def check_past(
     Traceback (most recent call last):
     ValueError: this UNet was built for 4 input frames, but got 3; ...
     """
+    if not isinstance(past, Tensor):
+        raise TypeError(
+            f"this {what} got a {type(past).__name__}, wanted a tensor (batch, frame, "
+            f"channel, y, x); a fitted nowcaster takes events"
+        )
+    if past.ndim != 5:
+        raise ValueError(
+            f"this {what} got {past.ndim} dimensions, {tuple(past.shape)}, wanted "
+            f"(batch, frame, channel, y, x); give a batch of one with past[None]"
+        )
     frames, found, height, width = past.shape[1:]
     if frames != history:
         raise ValueError(
