@@ -334,7 +334,7 @@ def figure(folder: Path, path: Path) -> None:
         xlim=(0.5, 19.5),
         xticks=range(1, 20, 2),
         xlabel="frame",
-        ylabel="mean absolute error [network numbers]",
+        ylabel="mean absolute error [network numbers, 70 dBZ is 1]",
     )
     ax.set_ylim(bottom=0.0)
     for place, words in ((5.0, "observed, reconstructed"), (14.5, "forecast")):
@@ -346,6 +346,6 @@ def figure(folder: Path, path: Path) -> None:
             fontsize=9,
             color=canvas.FAINT,
         )
-    ax.legend(frameon=False, fontsize=9, labelcolor=canvas.INK)
+    ax.legend(frameon=False, fontsize=9, labelcolor=canvas.INK, loc="upper left")
     canvas.heading(ax, f"Mean absolute error by frame, {PLAIN}", width=5.6)
     canvas.finish(drawn, path=path)

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -10,6 +11,8 @@ from stormfusion.units import (
     ZRLaw,
     rain_rate_to_reflectivity,
     reflectivity_to_rain_rate,
+    vil_to_bytes,
+    vil_to_code,
 )
 
 FEW = settings(max_examples=100, deadline=None)
@@ -173,3 +176,29 @@ def test_laws_that_are_none(function, options, said):
 def test_a_number_is_no_law():
     with pytest.raises(TypeError, match="law is 200, wanted a name such as 'dwd'"):
         reflectivity_to_rain_rate(np.array([1.0]), law=200)
+
+
+def test_units_that_are_told_are_converted():
+    rain = xr.DataArray([30 / 3.6e6], dims="x", attrs={"units": "m s-1"})
+    found = rain_rate_to_reflectivity(rain)
+    expected = rain_rate_to_reflectivity(np.array([30.0]))
+    np.testing.assert_allclose(found, expected, rtol=1e-12)
+    assert found.attrs["units"] == "dBZ"
+    np.testing.assert_array_equal(
+        rain_rate_to_reflectivity(rain.drop_attrs() * 3.6e6), found
+    )
+
+
+@pytest.mark.parametrize(
+    ("function", "units"),
+    [
+        (rain_rate_to_reflectivity, "dBZ"),
+        (reflectivity_to_rain_rate, "mm/h"),
+        (vil_to_bytes, "dBZ"),
+        (vil_to_code, "K"),
+    ],
+)
+def test_units_of_another_kind_are_refused(function, units):
+    values = xr.DataArray([30.0], dims="x", attrs={"units": units})
+    with pytest.raises(ValueError, match=f"'{units}' does not convert to"):
+        function(values)

@@ -245,7 +245,7 @@ def rewritten(old, new):
 @pytest.mark.parametrize(
     ("damage", "said"),
     [
-        (cut_short, "is truncated or damaged: it ends after 1619142 bytes"),
+        (cut_short, "is cut short or damaged: by its end it has 1619142 bytes"),
         (lambda path: path.write_bytes(b""), "begins with b'', wanted the header"),
         (lambda path: path.write_bytes(b"x" * 5000), "begins with b'xxxxxxx"),
         (rewritten(b"\x03", b" "), "speaks of 1620142 bytes, wanted 1620"),

@@ -174,3 +174,10 @@ def test_a_batch_may_be_cut_into_parts() -> None:
 def test_errors_at_construction(of, options, match: str) -> None:
     with pytest.raises(ValueError, match=match):
         of(**options)
+
+
+@pytest.mark.parametrize("wrong", ["2", None, True, (2,)])
+@pytest.mark.parametrize("name", ["k", "eps"])
+def test_what_is_no_number_focuses_nothing(name: str, wrong: object) -> None:
+    with pytest.raises(ValueError, match=f"got {name}=.* wanted a finite number"):
+        FFL(**{name: wrong})

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import asdict, replace
+from typing import Any
 
 import pytest
 import torch
@@ -126,3 +127,12 @@ def test_every_parameter_is_used(spec: Recurrent) -> None:
     for name, parameter in module.named_parameters():
         assert parameter.grad is not None, name
         assert parameter.grad.any(), name
+
+
+@pytest.mark.parametrize("make", [ConvLSTM, PredRNN, MIM, MotionRNN])
+def test_a_text_is_neither_true_nor_false(make: Any) -> None:
+    with pytest.raises(TypeError, match="needs True or False as its residual, but got"):
+        make(residual="no")
+    if make in (MIM, MotionRNN):
+        with pytest.raises(TypeError, match=f"{make.__name__} .* lean, but got 'no'"):
+            make(lean="no")

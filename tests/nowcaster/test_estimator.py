@@ -448,7 +448,17 @@ def test_empty_and_wrong_catalogs(fitted: Nowcaster, storms: Catalog) -> None:
     [
         ({"recipe": "unett"}, RecipeError, r"did you mean 'unet'\?"),
         ({"recipe": 7}, TypeError, r"got a int as network, wanted a recipe"),
-        ({"recipe": "unet", "loss": MSE()}, TypeError, r"names its loss already"),
+        (
+            {"recipe": "unet", "loss": MSE()},
+            TypeError,
+            r"write Nowcaster\(UNet\(\), loss=",
+        ),
+        (
+            {"recipe": "persistence", "loss": MSE()},
+            TypeError,
+            r"'persistence' is not trained; leave loss= out",
+        ),
+        ({"recipe": "unet", "seed": 2**70}, ValueError, r"a whole number, 0 to 4294"),
         ({"recipe": "unet", "inputs": "vil"}, TypeError, r"write inputs=\('vil',\)"),
         ({"recipe": "unet", "inputs": ["vill"]}, ValueError, r"'vill' has no scaling"),
         ({"recipe": "unet", "target": "wind"}, ValueError, r"'wind' has no scaling"),

@@ -145,7 +145,7 @@ def test_tensors_that_forecast_nothing_are_refused(path: Path, tmp_path: Path) -
 
 
 def test_weights_of_another_network_are_refused(path: Path) -> None:
-    with pytest.raises(CheckpointError, match=r"do not fit the network; pass the one"):
+    with pytest.raises(CheckpointError, match=r"holds UNet\(.* leave network= out"):
         Nowcaster.load(path, device="cpu", network=ResUNet(width=4, depth=1))
 
 

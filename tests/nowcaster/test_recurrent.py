@@ -141,7 +141,7 @@ def test_a_schedule_shows_frames(storms: Catalog) -> None:
     sampling = ScheduledSampling(forecast=Ramp(1.0, 1.0), observed=Ramp(0.0, 0.0))
     nowcaster = Nowcaster(network, loss=MSE(), **FRAMES)
     nowcaster.fit(storms, epochs=1, batch_size=16, progress=False, sampling=sampling)
-    for shown in network.shown:
+    for shown in network.shown[1:]:  # the first is a trial
         assert shown[:, 0].all()
         assert not shown[:, 1:4].any()
         assert shown[:, 4:].all()
@@ -236,3 +236,33 @@ def test_maps_of_any_size(rolled: Nowcaster, storms: Catalog) -> None:
     assert rolled.predict(small).vil.shape == (3, 7, 5)
     with pytest.raises(CatalogError, match="missing"):
         rolled.predict(event.where(event.vil < 0))
+
+
+class Deaf(Told):
+    """It says that it reconstructs, and does not listen to its teacher."""
+
+    def forward(
+        self,
+        past: Tensor,
+        ahead: Tensor | None = None,
+        teacher: Teacher | None = None,
+    ) -> Tensor:
+        return super().forward(past)
+
+
+def test_a_network_of_ones_own_that_does_not_reconstruct(storms: Catalog) -> None:
+    nowcaster = Nowcaster(Deaf(), loss=MSE(), **FRAMES)
+    with pytest.raises(ValueError, match=r"returned \(1, 3, .* wanted .* \(1, 6, "):
+        nowcaster.fit(storms, epochs=1, progress=False)
+
+
+def test_other_options_are_another_network(rolled: Nowcaster, tmp_path: Path) -> None:
+    path = rolled.save(tmp_path / "rolled.safetensors")
+    Nowcaster.load(path, device="cpu", network=SMALL)
+    with pytest.raises(CheckpointError, match=r"residual=True.*leave network= out"):
+        Nowcaster.load(path, device="cpu", network=replace(SMALL, residual=True))
+
+
+def test_tuning_shows_what_it_is_told_to(storms: Catalog) -> None:
+    with pytest.raises(ValueError, match="'unet' is none; leave sampling= out"):
+        Nowcaster("unet", **FRAMES).tune(storms, sampling=ScheduledSampling())

@@ -99,3 +99,24 @@ def test_a_schedule_is_told_by_its_values() -> None:
     assert mine.told() == ScheduledSampling().told()
     assert mine.told() != ScheduledSampling.reverse().told()
     assert json.loads(json.dumps(mine.told())) == mine.told()
+
+
+@pytest.mark.parametrize(
+    ("schedule", "error", "said"),
+    [
+        (lambda: 1, TypeError, "wanted a function of one number"),
+        (lambda a, b: 1, TypeError, "wanted a function of one number"),
+        (lambda done: None, ValueError, "is None when a share of 0"),
+        (lambda done: "1", ValueError, "is '1' when a share of 0"),
+    ],
+)
+def test_a_schedule_is_a_function_to_a_number(schedule, error, said):
+    with pytest.raises(error, match=f"the schedule 'observed' {said}|{said}"):
+        ScheduledSampling(observed=schedule)
+
+
+def test_a_text_is_no_probability():
+    with pytest.raises(ValueError, match="start of a ramp is '1', wanted 0 to 1"):
+        Ramp("1", 0.0)
+    with pytest.raises(ValueError, match="scale of an approach is None, wanted 0 to 1"):
+        Approach(0.5, 0.0, 1.0, None)

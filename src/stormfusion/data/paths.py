@@ -74,7 +74,8 @@ def _one(text: str, options: Mapping[str, Any]) -> list[str]:
         _refuse_archives(names)
         raise FileNotFoundError(
             f"folder {text!r} holds neither a SEVIR catalog (CATALOG.csv) nor netCDF, "
-            "zarr, GRIB or RADOLAN files, nor HKO-7 (radarPNG/2015/05/20/RAD*.png); "
+            "zarr, GRIB or RADOLAN files, nor HKO-7 (radarPNG/2015/05/20/"
+            "RAD150520003000.png, its time as yymmddHHMMSS); "
             "check the path, or name files in folders of it with '**/*.nc'"
         )
     return inside

@@ -229,8 +229,8 @@ def _width(product: str) -> int:
 
 def _truncated(path: str, length: int, wanted: int) -> CorruptFileError:
     return CorruptFileError(
-        f"{path!r} is truncated or damaged: it ends after {length} bytes, unpacked, "
-        f"wanted {wanted}; fetch it again"
+        f"{path!r} is cut short or damaged: by its end it has {length} bytes, "
+        f"unpacked, by its header {wanted}; fetch it again"
     )
 
 

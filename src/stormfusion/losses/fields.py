@@ -33,7 +33,7 @@ def check_fields(
         If the three are not `(batch, lead, y, x)`, differ in shape or are too small,
         or there is no member.
     TypeError
-        If `valid` is not of bool.
+        If one is no tensor, or `valid` is not of bool.
 
     Examples
     --------
@@ -42,6 +42,16 @@ def check_fields(
     Traceback (most recent call last):
     ValueError: 'ssim' compares maps of at least 11 x 11 pixels, but got one of 8 x 8...
     """
+    for what, field in {
+        "forecast": forecast,
+        "observed": observed,
+        "valid": valid,
+    }.items():
+        if not isinstance(field, Tensor):
+            raise TypeError(
+                f"{what} of {name!r} is a {type(field).__name__}, wanted a tensor; "
+                "make one with torch.as_tensor"
+            )
     shape = forecast.shape
     if members and forecast.ndim == 5:
         if not shape[1]:

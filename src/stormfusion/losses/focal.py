@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -227,13 +228,17 @@ def check_focus(name: str, k: float, eps: float) -> None:
     Traceback (most recent call last):
     ValueError: 'ffl' got k=-1.0, wanted a finite number, 0 or more; ...
     """
-    if not 0 <= k < math.inf:
+    if not (_is_number(k) and 0 <= k < math.inf):
         raise ValueError(
             f"{name!r} got k={k!r}, wanted a finite number, 0 or more; 2 is the "
             "paper's, and 0 weighs all frames alike"
         )
-    if not 0 < eps < math.inf:
+    if not (_is_number(eps) and 0 < eps < math.inf):
         raise ValueError(
             f"{name!r} got eps={eps!r}, wanted a finite number above zero, such as "
             "0.01; at 0 the easiest frame of a sequence teaches nothing"
         )
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float | np.number) and not isinstance(value, bool)

@@ -108,6 +108,35 @@ def odd(what: str, /, **widths: int) -> None:
             )
 
 
+def flags(what: str, /, **given: bool) -> None:
+    """
+    Refuse a choice that is neither true nor false.
+
+    Parameters
+    ----------
+    what
+        Whose choices they are, for the error.
+    **given
+        The choices by name.
+
+    Raises
+    ------
+    TypeError
+        If one of them is something else.
+
+    Examples
+    --------
+    >>> flags("ConvLSTM", residual="no")
+    Traceback (most recent call last):
+    TypeError: ConvLSTM needs True or False as its residual, but got 'no'
+    """
+    for name, choice in given.items():
+        if not isinstance(choice, bool):
+            raise TypeError(
+                f"{what} needs True or False as its {name}, but got {choice!r}"
+            )
+
+
 def convolution(channels: int, width: int, kernel: int) -> nn.Conv2d:
     """A convolution that leaves the size of the map as it is."""
     return nn.Conv2d(channels, width, kernel, padding=kernel // 2)

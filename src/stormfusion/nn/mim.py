@@ -6,7 +6,7 @@ from typing import ClassVar, NamedTuple
 import torch
 from torch import Tensor
 
-from stormfusion.nn.cells import Cell, Seen, Stepped, convolution
+from stormfusion.nn.cells import Cell, Seen, Stepped, convolution, flags
 from stormfusion.nn.fused import Fused
 from stormfusion.nn.gates import remembered, told, written
 from stormfusion.nn.predrnn import (
@@ -71,6 +71,10 @@ class MIM(Recurrent):
     name: ClassVar[str] = "mim"
 
     lean: bool = True
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        flags("MIM", lean=self.lean)
 
     def cell(self, layer: int) -> Cell:
         """Make the cell of a layer, 0 the lowest, with fresh weights."""

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from stormfusion.nn.cells import Cell, Seen, Stepped
+from stormfusion.nn.cells import Cell, Seen, Stepped, flags
 from stormfusion.nn.fused import Fused
 from stormfusion.nn.mim import MemoryInMemory, MIMCell, memory_in_memory
 from stormfusion.nn.predrnn import SpatioTemporal, SpatioTemporalCell
@@ -87,6 +87,7 @@ class MotionRNN(Recurrent):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        flags("MotionRNN", lean=self.lean)
         if self.hidden % 4:
             raise ValueError(
                 f"MotionRNN needs a hidden that is a multiple of 4, as its flows work "

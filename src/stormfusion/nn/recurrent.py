@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from stormfusion.nn.blocks import check_past, positive_integers, zeroed
-from stormfusion.nn.cells import Cell, Stack, odd
+from stormfusion.nn.cells import Cell, Stack, flags, odd
 from stormfusion.nn.inputs import Inputs
 from stormfusion.nn.remembering import Rolled, rolled
 from stormfusion.nn.teaching import Teacher
@@ -102,6 +102,7 @@ class Recurrent(ABC):
         known = {name: size for name, size in optional.items() if size is not None}
         positive_integers(what, **sizes, **known)
         odd(what, kernel=self.kernel)
+        flags(what, residual=self.residual)
         if not (self.checkpoint is None or isinstance(self.checkpoint, bool)):
             raise ValueError(
                 f"{what} needs a checkpoint of True, False or None, which decides by "

@@ -49,7 +49,7 @@ class Estimator:
         self.target = target
         self.leads = building.whole("leads", leads, least=1)
         self.device = checked_device(device)
-        self.seed = building.whole("seed", seed, least=0)
+        self.seed = building.whole("seed", seed, least=0, most=building.LARGEST_SEED)
         building.check_untrained(self._network, self.history, self.inputs, target)
         self._fitted: Fitted | None = None
         self._called: str | None = None

@@ -19,9 +19,13 @@ from stormfusion.errors import CatalogError
 from stormfusion.losses import LOSSES, MSE, Loss, Weighted, WeightedSum
 from stormfusion.nn import NETWORKS, FromMotion, Network, Recurrent
 from stormfusion.nn.recurrent import Rollout
+from stormfusion.nn.teaching import Teacher
 from stormfusion.nowcaster.derived import Deriving, added
 from stormfusion.recipe import Recipe
 from stormfusion.training.schedules import ScheduledSampling
+
+LARGEST_SEED = 2**32 - 1
+"""Of larger ones the seeds drawn from them would leave the integers of torch."""
 
 
 def understood(
@@ -37,10 +41,7 @@ def understood(
                 f"'{recipe.network}+{loss}' as the recipe"
             )
         if loss is not None:
-            raise TypeError(
-                f"recipe {str(recipe)!r} names its loss already; pass a network, such "
-                "as UNet(), with loss="
-            )
+            raise TypeError(f"the recipe {str(recipe)!r} {_why_no_loss(recipe)}")
         if recipe.is_classic:
             return recipe, recipe.classic(), None
         return recipe, recipe.network_spec(), recipe.loss()
@@ -112,6 +113,17 @@ def rolls(network: Any) -> bool:
     return isinstance(network, Recurrent) or getattr(network, "reconstructs", False)
 
 
+def _why_no_loss(recipe: Recipe) -> str:
+    """Why a recipe takes no loss beside it."""
+    if recipe.is_classic:
+        return "is not trained; leave loss= out"
+    made = f"{type(recipe.network_spec()).__name__}()"
+    return (
+        f"names a loss of its own, mse where it names none; write Nowcaster({made}, "
+        "loss=...)"
+    )
+
+
 def sized(network: Any, events: Sequence[Event], task: Task) -> Any:
     """A recurrent network with the patch that the largest grid asks for."""
     if not isinstance(network, Recurrent):
@@ -174,19 +186,24 @@ def check_module(network: nn.Module, task: Task, size: tuple[int, int]) -> None:
     given = (1, task.history, sum(channels.values()), *size)
     told = ", ".join(f"{count} of {what}" for what, count in channels.items())
     training = network.training
+    frames, options = task.leads, {}
+    if getattr(network, "reconstructs", False):
+        # as in training: the observed frames, too, but for the first
+        frames += task.history - 1
+        options["teacher"] = Teacher.silent(past, leads=task.leads)
     try:
         with torch.no_grad():
-            made = network.eval()(past)
+            made = network.eval()(past, **options)
     except torch.OutOfMemoryError:
         raise
-    except RuntimeError as error:
+    except (RuntimeError, TypeError) as error:
         raise ValueError(
             f"network {name} failed on a past of {given} ({error}), wanted one that "
             f"takes batch, time, channel, y and x; the channels are {told}"
         ) from error
     finally:
         network.train(training)
-    wanted = (1, task.leads, *size)
+    wanted = (1, frames, *size)
     found = tuple(made.shape) if isinstance(made, torch.Tensor) else type(made).__name__
     if found != wanted:
         raise ValueError(
@@ -280,11 +297,12 @@ def checked_baselines(baselines: Any, network: Any) -> tuple[str, ...]:
     return tuple(dict.fromkeys(baselines))
 
 
-def whole(name: str, value: Any, *, least: int) -> int:
-    """A whole number that is large enough, or a sentence."""
+def whole(name: str, value: Any, *, least: int, most: int | None = None) -> int:
+    """A whole number that is large enough, and not too large, or a sentence."""
     fits = isinstance(value, int | np.integer) and not isinstance(value, bool)
-    if not fits or value < least:
-        raise ValueError(f"{name} is {value!r}, wanted a whole number, {least} or more")
+    if not fits or value < least or (most is not None and value > most):
+        range_ = f"{least} or more" if most is None else f"{least} to {most}"
+        raise ValueError(f"{name} is {value!r}, wanted a whole number, {range_}")
     return int(value)
 
 

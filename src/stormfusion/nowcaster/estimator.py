@@ -237,6 +237,7 @@ class Nowcaster(Forecaster):
         batch_size: int = 8,
         learning_rate: float = 1e-3,
         optimizer: Makes = AdamW(),  # noqa: B008  # frozen
+        sampling: ScheduledSampling | None = None,
         thresholds: Sequence[float] | None = None,
         members: int = 10,
         folder: str | Path | None = None,
@@ -266,7 +267,7 @@ class Nowcaster(Forecaster):
         cost
             The largest share of its CSI, mean over leads and thresholds, that may be
             lost against weight 0. The largest weight that keeps to it is chosen.
-        epochs, time_limit, batch_size, learning_rate, optimizer
+        epochs, time_limit, batch_size, learning_rate, optimizer, sampling
             Of each training; see `fit`.
         thresholds, members
             Of the scores; see `evaluate`.
@@ -305,6 +306,7 @@ class Nowcaster(Forecaster):
         building.check_catalog(catalog, "to learn from")
         if validation is not None:
             building.check_catalog(validation, "to validate on")
+        building.check_sampling(sampling, self._network)
         sweep = tuning.Sweep(
             self,
             building.as_term(term),
@@ -314,6 +316,7 @@ class Nowcaster(Forecaster):
                 "batch_size": batch_size,
                 "learning_rate": learning_rate,
                 "optimizer": optimizer,
+                "sampling": sampling,
             },
             {"thresholds": thresholds, "members": members},
             tuning.checked_folder(folder),

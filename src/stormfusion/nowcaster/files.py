@@ -130,10 +130,21 @@ def _understood(
         recipe: Any = Recipe.parse(header["recipe"])
         known = None if recipe.is_classic else recipe.loss()
     else:
-        recipe = network if network is not None else _described(header, path)
+        recipe = _described(header, path) if network is None else network
+        if header["network"] is not None and isinstance(network, Network):
+            _check_same(network, _described(header, path), path)
         known = restored_loss(header["loss"]) if loss is None else WeightedSum.of(loss)
     task = Task.from_header(header["task"])
     return Saved(path, recipe, known, task, header["seed"], tensors, header)
+
+
+def _check_same(network: Network, held: Any, path: Path) -> None:
+    """The same weights in another network would forecast something else."""
+    if network != held:
+        raise CheckpointError(
+            f"{str(path)!r} holds {held!r}, but got network={network!r}; leave "
+            "network= out"
+        )
 
 
 def _described(header: dict[str, Any], path: str | Path) -> Network | Untrained:

@@ -20,7 +20,7 @@ from stormfusion.data.task import Task, lacks
 from stormfusion.data.windows import starts
 from stormfusion.errors import CatalogError
 from stormfusion.losses import Loss
-from stormfusion.nowcaster.building import as_event, whole
+from stormfusion.nowcaster.building import LARGEST_SEED, as_event, whole
 from stormfusion.recipe import Recipe
 from stormfusion.sampling import ClassicForecast, Dressing, Forecast
 from stormfusion.verification import Tally
@@ -78,7 +78,11 @@ class Hindcaster:
     ) -> Iterator[NDArray[np.float32]]:
         """Members of a forecast, one after the other."""
         members = whole("members", members, least=2)
-        seed = self.seed if seed is None else whole("seed", seed, least=0)
+        seed = (
+            self.seed
+            if seed is None
+            else whole("seed", seed, least=0, most=LARGEST_SEED)
+        )
         return made.members(self.dressing, range(members), seed=seed)
 
     @property

@@ -228,6 +228,7 @@ class Sweep:
     ) -> xr.Dataset:
         """Scores and training curves of one weight, trained if need be."""
         nowcaster = self._made(base, weight)
+        sampling = self.fitting["sampling"]
         identity = {
             "loss": str(base + weight * self.term if weight else base),
             "term": _told(self.term),
@@ -237,6 +238,7 @@ class Sweep:
             "events": [fingerprint(learned), fingerprint(held)],
             **self.fitting,
             "optimizer": told(self.fitting["optimizer"]),
+            "sampling": None if sampling is None else sampling.told(),
             **{k: v if v is None else repr(v) for k, v in self.scoring.items()},
         }
         text = json.dumps(identity, sort_keys=True)

@@ -3,8 +3,10 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from inspect import signature
 from typing import Self
 
+import numpy as np
 import torch
 from jaxtyping import Bool
 from torch import Tensor
@@ -14,6 +16,11 @@ Schedule = Callable[[float], float]
 
 _CHECKED = 101
 """Shares of the training at which a schedule is looked at before it is used."""
+
+
+def _is_probability(value: object) -> bool:
+    number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
+    return number and 0.0 <= value <= 1.0  # type: ignore[operator]
 
 
 @dataclass(frozen=True)
@@ -47,7 +54,7 @@ class Ramp:
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
-            if not 0.0 <= value <= 1.0:
+            if not _is_probability(value):
                 raise ValueError(f"{name} of a ramp is {value!r}, wanted 0 to 1")
         if self.end < self.begin:
             raise ValueError(
@@ -102,7 +109,7 @@ class Approach:
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
-            if not 0.0 <= value <= 1.0:
+            if not _is_probability(value):
                 raise ValueError(f"{name} of an approach is {value!r}, wanted 0 to 1")
         if self.end < self.begin or self.scale == 0.0:
             raise ValueError(
@@ -205,13 +212,22 @@ class ScheduledSampling:
 
     def probability(self, name: str, done: float) -> float:
         """The probability of a schedule, `"forecast"` or `"observed"`, if it is one."""
-        value = float(getattr(self, name)(done))
-        if not 0.0 <= value <= 1.0:
+        schedule = getattr(self, name)
+        try:
+            signature(schedule).bind(done)
+        except (TypeError, ValueError) as error:
+            raise TypeError(
+                f"the schedule {name!r} is {schedule!r}, wanted a function of one "
+                f"number, the share of the training that is done ({error})"
+            ) from error
+        value = schedule(done)
+        if not _is_probability(value):
+            told = f"{value:g}" if isinstance(value, float | int) else repr(value)
             raise ValueError(
-                f"the schedule {name!r} is {value:g} when a share of {done:g} of the "
+                f"the schedule {name!r} is {told} when a share of {done:g} of the "
                 "training is done, wanted a probability of 0 to 1; clip it"
             )
-        return value
+        return float(value)
 
     def shown(
         self,

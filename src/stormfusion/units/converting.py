@@ -81,6 +81,36 @@ def convert(values: Array, units: str, to: str) -> Array:
     return converted
 
 
+def in_units(values: Array, to: str) -> Array:
+    """
+    Values in some units: a DataArray that tells its own is converted.
+
+    Anything else is taken to be in these units.
+
+    Parameters
+    ----------
+    values
+        Any quantity.
+    to
+        The units that are wanted.
+
+    Raises
+    ------
+    ValueError
+        If the units that it tells do not convert.
+
+    Examples
+    --------
+    >>> rain = xr.DataArray([0.001], dims="x", attrs={"units": "m/h"})
+    >>> in_units(rain, "mm h-1").values
+    array([1.])
+    """
+    if not isinstance(values, xr.DataArray):
+        return values
+    text = str(values.attrs.get("units", "")).strip()
+    return convert(values, text, to) if text else values
+
+
 def as_ours(array: xr.DataArray, variable: str) -> xr.DataArray:
     """
     Values of a variable in its units, impossible ones missing.

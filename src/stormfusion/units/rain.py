@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from stormfusion.units.arrays import Array, Bare, apply
+from stormfusion.units.converting import in_units
 
 DRY = -32.0
 """Reflectivity [dBZ] that is no rain, where a law says nothing else."""
@@ -112,7 +113,8 @@ def reflectivity_to_rain_rate(
     Parameters
     ----------
     reflectivity
-        Radar reflectivity [dBZ]. Missing values stay missing.
+        Radar reflectivity [dBZ]; a DataArray whose `units` are others is converted.
+        Missing values stay missing.
     law
         One of `ZR_LAWS`, by its name (`"marshall-palmer"`, `"hko"`, `"dwd"`,
         `"wsr-88d"`), or a `ZRLaw`; by default Marshall and Palmer's.
@@ -133,8 +135,8 @@ def reflectivity_to_rain_rate(
     Raises
     ------
     ValueError
-        If a law is unknown, or given together with `a` or `b`; or if a number is out of
-        range.
+        If a law is unknown, or given together with `a` or `b`; if a number is out of
+        range; or if the `units` of a DataArray do not convert.
 
     References
     ----------
@@ -160,7 +162,7 @@ def reflectivity_to_rain_rate(
         rate = (10.0 ** (capped / 10.0) / z_r.a) ** (1.0 / z_r.b)
         return np.where(z <= z_r.dry, 0.0, rate)
 
-    return apply(invert, reflectivity, "rain_rate")
+    return apply(invert, in_units(reflectivity, "dBZ"), "rain_rate")
 
 
 def rain_rate_to_reflectivity(
@@ -178,7 +180,8 @@ def rain_rate_to_reflectivity(
     Parameters
     ----------
     rain_rate
-        Rain rate [mm h-1]. Missing values stay missing.
+        Rain rate [mm h-1]; a DataArray whose `units` are others is converted. Missing
+        values stay missing.
     law, a, b, cap, dry
         As in `reflectivity_to_rain_rate`. `dry` [dBZ] is the least that is returned,
         and `cap` [dBZ] the most: more rain than that of the cap gives the cap, since no
@@ -212,7 +215,7 @@ def rain_rate_to_reflectivity(
             z = np.minimum(z, z_r.cap)
         return np.asarray(np.where(r <= floor, z_r.dry, z))
 
-    return apply(power, rain_rate, "reflectivity")
+    return apply(power, in_units(rain_rate, "mm h-1"), "reflectivity")
 
 
 def _law(

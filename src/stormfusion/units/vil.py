@@ -3,6 +3,7 @@
 import numpy as np
 
 from stormfusion.units.arrays import Array, Bare, apply, numbers
+from stormfusion.units.converting import in_units
 
 # SEVIR's code below 19, where it is not yet exponential: straight between these.
 _CODES = np.array([0.0, 5.0, 6.0, 18.0, 19.0])
@@ -50,7 +51,8 @@ def vil_to_code(vil: Array) -> Array:
     Parameters
     ----------
     vil
-        VIL [kg m-2], clipped to the code. Missing stays missing.
+        VIL [kg m-2], clipped to the code; a DataArray whose `units` are others is
+        converted. Missing stays missing.
 
     Returns
     -------
@@ -69,7 +71,7 @@ def vil_to_code(vil: Array) -> Array:
         high = 83.9 + 38.9 * np.log(np.maximum(v, _VILS[-1]))
         return np.where(v < _VILS[-1], low, np.minimum(high, 254.0))
 
-    return apply(encode, vil)
+    return apply(encode, in_units(vil, "kg m-2"))
 
 
 def vil_from_bytes(bytes: Array) -> Array:
@@ -116,7 +118,8 @@ def vil_to_bytes(vil: Array) -> Array:
     Parameters
     ----------
     vil
-        VIL [kg m-2]. More than 79.26 becomes 254, missing becomes 255.
+        VIL [kg m-2]; a DataArray whose `units` are others is converted. More than
+        79.26 becomes 254, missing becomes 255.
 
     Returns
     -------
@@ -133,4 +136,4 @@ def vil_to_bytes(vil: Array) -> Array:
         code = np.rint(vil_to_code(v))
         return np.where(np.isnan(code), 255.0, np.where(code < 6, 0.0, code))
 
-    return apply(encode, vil, dtype=np.uint8)
+    return apply(encode, in_units(vil, "kg m-2"), dtype=np.uint8)

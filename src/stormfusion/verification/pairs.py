@@ -57,7 +57,8 @@ def pair(
     if set(dims) != set(observed.dims):
         raise ValueError(
             f"forecast has the dimensions {tuple(dims)} and observed "
-            f"{observed.dims}; give both the same, such as ('lead', 'y', 'x')"
+            f"{observed.dims}; give both the same, such as ('lead', 'y', 'x') by "
+            "observed.sel(time=forecast.time)"
         )
     _check_units(forecast, observed)
     _check_times(forecast, observed)
