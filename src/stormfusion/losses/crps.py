@@ -29,8 +29,8 @@ class CRPS(Loss):
 
     **Of a single forecast, `(batch, lead, y, x)` or one member, it is the absolute
     error**, as by `MAE`: it asks for the median and knows no spread. So is training by
-    a recipe such as `"unet+crps"`, which warns; it is for networks that forecast
-    members.
+    a recipe such as `"unet+crps"`, which warns: the network of a `Nowcaster` forecasts
+    one. It is for a training loop of your own, on a network that forecasts members.
 
     As a score it is `verification.crps`.
 

@@ -44,8 +44,9 @@ class PredRNN(Recurrent):
     Wang, Y., M. Long, J. Wang, Z. Gao, and P. S. Yu, 2017: PredRNN: Recurrent neural
     networks for predictive learning using spatiotemporal LSTMs. *NeurIPS 30*.
 
-    Wang, Y., and Coauthors, 2021: PredRNN: A recurrent neural network for
-    spatiotemporal predictive learning. <https://arxiv.org/abs/2103.09504>.
+    Wang, Y., and Coauthors, 2023: PredRNN: A recurrent neural network for
+    spatiotemporal predictive learning. *IEEE Trans. Pattern Anal. Mach. Intell.*,
+    **45**, 2208-2225, <https://arxiv.org/abs/2103.09504>.
 
     Examples
     --------

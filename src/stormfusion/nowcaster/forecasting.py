@@ -77,7 +77,7 @@ class Forecaster(Estimator):
         event, reference_time
             As in `predict`.
         members
-            How many. Member 7 is the same however many are asked for.
+            How many, 2 or more. Member 7 is the same however many are asked for.
         seed
             Another one gives other members; that of the nowcaster by default.
         """
