@@ -35,6 +35,7 @@ PAIRS = 2 * 120 * 119
 ERRORS = ("mse", "mae", "bmse", "bmae", "gdl")
 BY_FRAME = ("frame_error", "frame_pixels", "frame_weight")
 LEVEL, DRAWS = 0.9, 1000
+SOON, LATE = (f"CSI 5 mm/h, {which} leads" for which in ("first three", "last three"))
 
 Key = tuple[str, str, str, int]
 """Network, loss, sequence and seed of a run."""
@@ -55,6 +56,7 @@ def report(folder: Path) -> str:
         "that of each seed. All errors are of network numbers (70 dBZ is 1), as sums "
         "over a frame of 120 x 120 pixels.\n"
     )
+    lines += [f"{PLAIN}, {FOCAL}: difference.\n", *brief_table(runs), ""]
     for name in dict.fromkeys(key[0] for key in runs):
         lines += [f"### {name}\n", *of_network(name, runs, baselines), ""]
     return "\n".join([*lines, *weights_table(runs)])
@@ -113,15 +115,55 @@ def heavy(sums: xr.Dataset) -> xr.Dataset:
     return table[["CSI 5 mm/h", "mse"]]
 
 
-def of_network(
-    name: str, runs: dict[Key, xr.Dataset], baselines: Baselines
-) -> list[str]:
-    """The tables of one network."""
-    known = sorted(
+def brief(sums: xr.Dataset) -> xr.Dataset:
+    """What tells most: light and heavy rain, soon and late."""
+    whole = pooled(sums)
+    soon, late = (
+        pooled(sums.isel(lead=leads))["CSI 5 mm/h"]
+        for leads in (slice(0, 3), slice(-3, None))
+    )
+    found = {row: whole[row] for row in ("CSI 2 mm/h", "CSI 5 mm/h")}
+    return xr.Dataset({**found, SOON: soon, LATE: late, "mse": whole["mse"]})
+
+
+def known_of(name: str, runs: dict[Key, xr.Dataset]) -> list[tuple[str, int]]:
+    """Sequences and seeds that a network learned with both losses."""
+    return sorted(
         (test, seed)
         for network, loss, test, seed in runs
         if network == name and loss == PLAIN and (name, FOCAL, test, seed) in runs
     )
+
+
+def brief_table(runs: dict[Key, xr.Dataset]) -> list[str]:
+    """A row for each network."""
+    rows = ("CSI 2 mm/h", "CSI 5 mm/h", SOON, LATE, "mse")
+    lines = [
+        f"| network | seeds | {' | '.join(map(shown, rows))} |",
+        "|---" * (len(rows) + 2) + "|",
+    ]
+    for name in dict.fromkeys(key[0] for key in runs):
+        if not (known := known_of(name, runs)):
+            continue
+        both = paired(name, runs, known)
+        scores = brief(both.sum("case", keep_attrs=True))
+        difference = apart(both, brief)
+        cells = []
+        for row in rows:
+            digits = digits_of(row)
+            values = (f"{v:.{digits}f}" for v in scores[row].values)
+            change = interval(difference.sel(score=row), digits)
+            cells.append(f"{', '.join(values)}: {change}")
+        seeds = len({seed for _, seed in known})
+        lines.append(f"| {name} | {seeds} | {' | '.join(cells)} |")
+    return lines
+
+
+def of_network(
+    name: str, runs: dict[Key, xr.Dataset], baselines: Baselines
+) -> list[str]:
+    """The tables of one network."""
+    known = known_of(name, runs)
     if not known:
         return [f"no run of both losses, {PLAIN} and {FOCAL}"]
     mine = {key: run for key, run in runs.items() if key[0] == name}
