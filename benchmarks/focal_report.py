@@ -376,7 +376,7 @@ def figure(folder: Path, path: Path) -> None:
         xlim=(0.5, 19.5),
         xticks=range(1, 20, 2),
         xlabel="frame",
-        ylabel="mean absolute error [network numbers, 70 dBZ is 1]",
+        ylabel="mean absolute error [70 dBZ is 1]",
     )
     ax.set_ylim(bottom=0.0)
     for place, words in ((5.0, "observed, reconstructed"), (14.5, "forecast")):
