@@ -54,8 +54,7 @@ class MotionRNN(Recurrent):
     Parameters
     ----------
     hidden, layers, kernel, patch, checkpoint, truncate, residual
-        As in `Recurrent`. `hidden` is
-        a multiple of 4.
+        As in `Recurrent`; `hidden` is a multiple of 4.
     lean
         Whether to leave out what never learns.
 

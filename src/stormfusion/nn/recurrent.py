@@ -58,13 +58,15 @@ class Recurrent(ABC):
     residual
         Whether it tells the change since the frame that it sees, and not the next frame
         itself: $\hat X_{t+1} = X_t + W_{out} * f(W_{in} * X_t)$. The weights of the
-        head then start at zero, so that training starts from persistence, and short
-        ones get much further. As published it does not.
+        head then start at zero, so that training starts from persistence. As published
+        it does not.
 
     Raises
     ------
     ValueError
         If a size is not a whole number above zero, or the kernel is even.
+    TypeError
+        If `residual` is neither true nor false.
 
     References
     ----------

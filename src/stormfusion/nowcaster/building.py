@@ -186,14 +186,15 @@ def check_module(network: nn.Module, task: Task, size: tuple[int, int]) -> None:
     given = (1, task.history, sum(channels.values()), *size)
     told = ", ".join(f"{count} of {what}" for what, count in channels.items())
     training = network.training
-    frames, options = task.leads, {}
+    wanted = [(1, task.leads, *size)]
+    options: list[dict[str, Any]] = [{}]
     if getattr(network, "reconstructs", False):
         # as in training: the observed frames, too, but for the first
-        frames += task.history - 1
-        options["teacher"] = Teacher.silent(past, leads=task.leads)
+        wanted.append((1, task.history - 1 + task.leads, *size))
+        options.append({"teacher": Teacher.silent(past, leads=task.leads)})
     try:
         with torch.no_grad():
-            made = network.eval()(past, **options)
+            made = [network.eval()(past, **each) for each in options]
     except torch.OutOfMemoryError:
         raise
     except (RuntimeError, TypeError) as error:
@@ -203,13 +204,14 @@ def check_module(network: nn.Module, task: Task, size: tuple[int, int]) -> None:
         ) from error
     finally:
         network.train(training)
-    wanted = (1, frames, *size)
-    found = tuple(made.shape) if isinstance(made, torch.Tensor) else type(made).__name__
-    if found != wanted:
-        raise ValueError(
-            f"network {name} returned {found} for a past of {given}, whose channels "
-            f"are {told}, wanted a tensor of {wanted}: batch, lead, y and x"
-        )
+    for output, shape, how in zip(made, wanted, ("", " with a teacher"), strict=False):
+        is_tensor = isinstance(output, torch.Tensor)
+        found = tuple(output.shape) if is_tensor else type(output).__name__
+        if found != shape:
+            raise ValueError(
+                f"network {name} returned {found} for a past of {given}{how}, whose "
+                f"channels are {told}, wanted a tensor of {shape}: batch, lead, y and x"
+            )
     if not any(weight.requires_grad for weight in network.parameters()):
         raise ValueError(
             f"network {name} has no weights to train, wanted some with requires_grad; "

@@ -3,7 +3,6 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from inspect import signature
 from typing import Self
 
 import numpy as np
@@ -19,8 +18,7 @@ _CHECKED = 101
 
 
 def _is_probability(value: object) -> bool:
-    number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
-    return number and 0.0 <= value <= 1.0  # type: ignore[operator]
+    return isinstance(value, int | float | np.number) and bool(0.0 <= value <= 1.0)
 
 
 @dataclass(frozen=True)
@@ -214,20 +212,24 @@ class ScheduledSampling:
         """The probability of a schedule, `"forecast"` or `"observed"`, if it is one."""
         schedule = getattr(self, name)
         try:
-            signature(schedule).bind(done)
-        except (TypeError, ValueError) as error:
+            value = schedule(done)
+        except TypeError as error:
             raise TypeError(
                 f"the schedule {name!r} is {schedule!r}, wanted a function of one "
                 f"number, the share of the training that is done ({error})"
             ) from error
-        value = schedule(done)
-        if not _is_probability(value):
-            told = f"{value:g}" if isinstance(value, float | int) else repr(value)
+        try:
+            # a text that reads as a number is none
+            number = math.nan if isinstance(value, str) else float(value)
+        except (TypeError, ValueError):
+            number = math.nan
+        if not _is_probability(number):
+            told = repr(value) if math.isnan(number) else f"{number:g}"
             raise ValueError(
                 f"the schedule {name!r} is {told} when a share of {done:g} of the "
                 "training is done, wanted a probability of 0 to 1; clip it"
             )
-        return float(value)
+        return number
 
     def shown(
         self,
