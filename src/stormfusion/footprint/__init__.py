@@ -10,7 +10,8 @@ from stormfusion.footprint.gathering import (
     rank,
     stacked,
 )
-from stormfusion.footprint.product import Footprint, at_leads, write_netcdf
+from stormfusion.footprint.netcdf import write_netcdf
+from stormfusion.footprint.product import Footprint, at_leads
 
 __all__ = [
     "KNOWN",

@@ -1,18 +1,16 @@
 """What a storm may touch: probabilities, percentiles, mean and spread."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 import xarray as xr
 
 from stormfusion import verification
-from stormfusion.hazards import Hazard
+from stormfusion.footprint.showing import Shown
 from stormfusion.units import as_ours
-from stormfusion.writing import as_path, replacing
 
 
-class Footprint:
+class Footprint(Shown):
     """
     What a storm may touch, as a labelled dataset.
 
@@ -35,43 +33,6 @@ class Footprint:
     >>> footprint.dataset.window_probability.dims
     ('hazard', 'y', 'x')
     """
-
-    def __init__(self, dataset: xr.Dataset) -> None:
-        if not isinstance(dataset, xr.Dataset):
-            raise TypeError(
-                f"got a {type(dataset).__name__}, wanted an xarray Dataset; make one "
-                "with Ensemble.footprint"
-            )
-        if not {"probability", "percentile", "mean"} & set(dataset.data_vars):
-            raise ValueError(
-                f"a footprint holds probability, percentile or mean, got "
-                f"{', '.join(map(str, dataset.data_vars)) or 'no variable'}; make one "
-                "with Ensemble.footprint"
-            )
-        self.dataset = dataset
-
-    @property
-    def hazards(self) -> tuple[Hazard, ...]:
-        """The hazards, in the order of the dataset."""
-        if "hazard" not in self.dataset.coords:
-            return ()
-        return tuple(Hazard.parse(str(h)) for h in self.dataset["hazard"].values)
-
-    def __repr__(self) -> str:
-        names = "; ".join(map(str, self.hazards)) or "no hazard"
-        return (
-            f"<Footprint of {self.dataset.attrs.get('members', '?')} members: {names}>"
-        )
-
-    def plot(self):  # type: ignore[no-untyped-def]
-        """Draw the probabilities over the window; returns the figure."""
-        from stormfusion import plot
-
-        return plot.footprint(self.dataset)
-
-    def to_netcdf(self, path: str | Path) -> Path:
-        """Write CF netCDF, whole or not at all; returns the path."""
-        return write_netcdf(self.dataset, path)
 
     def verify(
         self,
@@ -192,15 +153,3 @@ def at_leads(
         )
     chosen = observed.sel(time=wanted).drop_vars("time").rename(time="lead")
     return chosen.assign_coords(lead=forecast["lead"].to_numpy())
-
-
-def write_netcdf(dataset: xr.Dataset, path: str | Path) -> Path:
-    """Write a dataset, compressed, whole or not at all."""
-    packed = {
-        name: {"zlib": True, "complevel": 1}
-        for name, variable in dataset.data_vars.items()
-        if variable.dtype.kind == "f" and variable.ndim >= 2
-    }
-    with replacing(path) as temporary:
-        dataset.to_netcdf(temporary, engine="h5netcdf", encoding=packed)
-    return as_path(path)
