@@ -11,6 +11,7 @@ from stormfusion.classical.matching import Matching
 from stormfusion.classical.noise import Noise
 from stormfusion.classical.persistence import Persistence
 from stormfusion.classical.perturbations import MotionErrors
+from stormfusion.classical.rainfall import Rainfall, rainfall, seconds
 from stormfusion.classical.scenarios import Scenarios
 from stormfusion.classical.steps import Steps
 from stormfusion.classical.trajectories import carried, displacements, extrapolated
@@ -27,6 +28,7 @@ __all__ = [
     "MotionErrors",
     "Noise",
     "Persistence",
+    "Rainfall",
     "Scenarios",
     "Steps",
     "Untrained",
@@ -35,6 +37,8 @@ __all__ = [
     "extrapolated",
     "motion",
     "moving",
+    "rainfall",
+    "seconds",
 ]
 
 CLASSICS: dict[str, type[Untrained]] = {

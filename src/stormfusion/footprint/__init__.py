@@ -1,23 +1,26 @@
 """What a storm may touch: probabilities, percentiles, mean and spread."""
 
+from stormfusion.footprint.assembling import KNOWN
+from stormfusion.footprint.fields import Fields, Hail, Means, Reading, check_hazards
 from stormfusion.footprint.gathering import (
-    KNOWN,
     PERCENTILES,
     Accumulator,
-    check_hazards,
     check_percentiles,
-    ordered,
-    rank,
     stacked,
 )
 from stormfusion.footprint.netcdf import write_netcdf
+from stormfusion.footprint.ordering import ordered, rank
 from stormfusion.footprint.product import Footprint, at_leads
 
 __all__ = [
     "KNOWN",
     "PERCENTILES",
     "Accumulator",
+    "Fields",
     "Footprint",
+    "Hail",
+    "Means",
+    "Reading",
     "at_leads",
     "check_hazards",
     "check_percentiles",

@@ -165,4 +165,5 @@ class Estimator:
         origin = {"recipe": self.name, "stormfusion": __version__}
         if self._fitted is not None:
             origin["validated"] = self._fitted.notes["validated"]
+            origin["training_data"] = self._fitted.notes["fingerprint"]
         return dataset.assign_attrs(origin | dataset.attrs)

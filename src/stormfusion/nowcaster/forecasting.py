@@ -7,12 +7,20 @@ import xarray as xr
 from stormfusion.classical import Untrained
 from stormfusion.data.event import Event
 from stormfusion.ensemble import Ensemble
-from stormfusion.footprint import PERCENTILES, Accumulator, Footprint, check_hazards
+from stormfusion.footprint import (
+    PERCENTILES,
+    Accumulator,
+    Footprint,
+    Hail,
+    Means,
+    check_hazards,
+)
 from stormfusion.hazards import Hazard
 from stormfusion.nowcaster import building
 from stormfusion.nowcaster.base import Estimator
 from stormfusion.nowcaster.hindcast import Hindcaster
 from stormfusion.nowcaster.moving import field_of_motion
+from stormfusion.units import ZRLaw
 
 
 class Forecaster(Estimator):
@@ -83,7 +91,11 @@ class Forecaster(Estimator):
         """
         caster = self._caster(event, dressed=True)
         made = caster.forecast(event, reference_time)
-        return Ensemble(self._stamped(caster.stack(made, members, seed).to_dataset()))
+        dataset = caster.stack(made, members, seed).to_dataset()
+        initial = caster.initial(event, made)
+        if initial is not None:
+            dataset["initial"] = initial
+        return Ensemble(self._stamped(dataset))
 
     def footprint(
         self,
@@ -91,6 +103,10 @@ class Forecaster(Estimator):
         *hazards: str | Hazard,
         members: int = 100,
         percentiles: Sequence[float] = PERCENTILES,
+        by_lead: bool = True,
+        accumulation: bool | None = None,
+        law: str | ZRLaw | None = None,
+        hail: Hail | None = None,
         reference_time: object | None = None,
         seed: int | None = None,
     ) -> Footprint:
@@ -101,17 +117,28 @@ class Forecaster(Estimator):
         ----------
         event, reference_time
             As in `predict`.
-        hazards
-            One or more, such as `"vil >= 12 kg m-2"`.
+        hazards, by_lead, accumulation, law, hail
+            As in `Ensemble.footprint`.
         members, seed
             As in `ensemble`.
         percentiles
-            From 0 to 100.
+            From 0 to 100. Of other variables than VIL they are the nearest of 256
+            values, and `footprint.dataset.percentiles` says how near.
         """
         caster = self._caster(event, dressed=True)
-        found = check_hazards(hazards, caster.task.target)
+        means = Means(law, hail)
+        check_hazards(hazards, caster.task.target, means)
         made = caster.forecast(event, reference_time)
-        gathered = Accumulator(made.array(), found, percentiles=percentiles)
+        initial = caster.initial(event, made)
+        gathered = Accumulator(
+            made.array(),
+            hazards,
+            percentiles=percentiles,
+            by_lead=by_lead,
+            accumulation=accumulation,
+            means=means,
+            initial=None if initial is None else initial.to_numpy(),
+        )
         for member in caster.members(made, members, seed):
             gathered.add(member)
         return Footprint(self._stamped(gathered.finish().dataset))

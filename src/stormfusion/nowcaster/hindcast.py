@@ -23,6 +23,7 @@ from stormfusion.losses import Loss
 from stormfusion.nowcaster.building import LARGEST_SEED, as_event, whole
 from stormfusion.recipe import Recipe
 from stormfusion.sampling import ClassicForecast, Dressing, Forecast
+from stormfusion.units import as_ours
 from stormfusion.verification import Tally
 
 
@@ -72,6 +73,26 @@ class Hindcaster:
                 stacklevel=3,
             )
         return made
+
+    def initial(
+        self, event: Any, made: Forecast | ClassicForecast
+    ) -> xr.DataArray | None:
+        """The last observed frame of the target, if it is observed; NaN if missing."""
+        event = as_event(event)
+        if self.task.target not in event.frames:
+            return None
+        frames = event[self.task.target]
+        time = made.reference_time.to_datetime64()
+        if time not in frames["time"].to_numpy():
+            return None
+        frame = as_ours(frames.sel(time=time), self.task.target)
+        plain = made.array().isel(lead=0, drop=True)
+        if frame.shape != plain.shape:
+            return None
+        name = str(plain.attrs.get("long_name", self.task.target))
+        found = plain.copy(data=frame.to_numpy().astype(np.float32))
+        found.attrs["long_name"] = f"last observed {name}"
+        return found.rename("initial").drop_vars("time", errors="ignore")
 
     def members(
         self, made: Forecast | ClassicForecast, members: int, seed: int | None

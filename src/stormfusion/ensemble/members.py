@@ -1,60 +1,25 @@
-"""An ensemble of possible futures, whoever made it."""
+"""Members of a forecast, checked and labelled, and what is said of all of them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any, Self
 
 import numpy as np
 import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 
-from stormfusion.footprint import (
-    KNOWN,
-    PERCENTILES,
-    Footprint,
-    at_leads,
-    check_hazards,
-    check_percentiles,
-    ordered,
-    stacked,
-)
-from stormfusion.hazards import Hazard
+from stormfusion.footprint import KNOWN, check_percentiles, ordered
 from stormfusion.interop import Interval, from_pysteps, to_pysteps
-from stormfusion.losses import Loss
 from stormfusion.units import VARIABLES, as_ours
-from stormfusion.verification import Tally
 
 
-class Ensemble:
+class Members:
     """
-    Members of a forecast, with what can be asked of them together.
+    Members of a forecast on one grid.
 
     Parameters
     ----------
     dataset
-        One variable with the dimensions `member`, `lead`, `y`, `x`, whoever made it:
-        `nowcaster.ensemble` or a weather model, in any units, which become ours; what
-        pysteps made goes through `from_pysteps`. A pixel that is missing (NaN, or a
-        number that no weather has, such as -9999) in a member does not count in what
-        is asked of all of them, and is missing there if fewer than half know it.
-
-    Raises
-    ------
-    TypeError
-        If it is no dataset, or holds no numbers.
-    ValueError
-        If a dimension is missing or empty, leads, rows or columns do not go one way,
-        or there is more than one variable of ours.
-
-    Examples
-    --------
-    >>> values = np.array([0.0, 1.0, 5.0, 20.0], dtype="float32").reshape(4, 1, 1, 1)
-    >>> rain = xr.DataArray(values, dims=("member", "lead", "y", "x"))
-    >>> rain.attrs["units"] = "mm/h"
-    >>> ensemble = Ensemble(rain.to_dataset(name="rain_rate"))
-    >>> ensemble.probability("rain_rate >= 5 mm/h").values.ravel()
-    array([0.5], dtype=float32)
-    >>> ensemble.percentile(50).values.ravel()
-    array([1.], dtype=float32)
+        As in `Ensemble`.
     """
 
     def __init__(self, dataset: xr.Dataset) -> None:
@@ -135,6 +100,7 @@ class Ensemble:
 
         Examples
         --------
+        >>> from stormfusion import Ensemble
         >>> decibels = np.array([-15.0, -10.0, 0.0, 10.0]).reshape(2, 1, 1, 2)
         >>> metadata = {
         ...     **{"unit": "mm/h", "transform": "dB", "threshold": -10.0},
@@ -188,6 +154,7 @@ class Ensemble:
 
         Examples
         --------
+        >>> from stormfusion import Ensemble
         >>> metadata = {
         ...     **{"unit": "mm", "transform": None, "yorigin": "lower"},
         ...     **{"x1": 0.0, "x2": 2.0, "y1": 1.0, "y2": 3.0, "cartesian_unit": "km"},
@@ -211,6 +178,23 @@ class Ensemble:
         """The members, with the dimensions (member, lead, y, x)."""
         return self.dataset[self.variable]
 
+    @property
+    def weights(self) -> NDArray[np.float64] | None:
+        """Weights of the members, their sum one; None where all weigh the same."""
+        if "weight" not in self.dataset.coords:
+            return None
+        weights = self.dataset["weight"].to_numpy().astype(np.float64)
+        if np.ptp(weights) <= 1e-12 * weights.max():
+            return None
+        return np.asarray(weights / weights.sum())
+
+    @property
+    def initial(self) -> NDArray[Any] | None:
+        """The frame at the start of the forecast, if the dataset holds it."""
+        if "initial" not in self.dataset:
+            return None
+        return self.dataset["initial"].transpose("y", "x").to_numpy()
+
     def __repr__(self) -> str:
         sizes = self.dataset.sizes
         return (
@@ -220,31 +204,27 @@ class Ensemble:
 
     def mean(self) -> xr.DataArray:
         """Mean of the members that know a pixel, in the variable's units."""
-        return self._of_all(self.values.mean("member", keep_attrs=True))
+        return self._of_all(self._weighted(self.values))
 
     def spread(self) -> xr.DataArray:
-        """Standard deviation of the members (divisor M - 1), in their units."""
+        r"""
+        Standard deviation of the members, in their units.
+
+        The divisor is M - 1. With weights $w_i$, whose sum is one, it is
+        $1 - \sum w_i^2$.
+        """
         if self.members < 2:
             raise ValueError("one member has no spread, wanted 2 or more")
-        spread = self.values.std("member", ddof=1, keep_attrs=True)
+        if self.weights is None:
+            spread = self.values.std("member", ddof=1, keep_attrs=True)
+        else:
+            off = (self.values - self._weighted(self.values)) ** 2
+            divisor = 1.0 - float((self.weights**2).sum())
+            spread = (self._weighted(off) / divisor) ** 0.5
+            spread.attrs = dict(self.values.attrs)
         return self._of_all(spread).assign_attrs(
             long_name=f"ensemble standard deviation of {self._long_name}"
         )
-
-    def probability(self, hazard: str | Hazard) -> xr.DataArray:
-        """
-        Share of the members that know a pixel in which a hazard occurs, by lead [1].
-
-        Parameters
-        ----------
-        hazard
-            Such as `"vil >= 12 kg m-2"`; an event is `value >= threshold`.
-        """
-        (hazard,) = check_hazards([hazard], self.variable)
-        share = self._where_known(hazard.occurs(self.values).mean("member"))
-        attrs = {"units": "1", "long_name": "probability of the hazard"}
-        share = share.astype("float32").rename("probability")
-        return share.assign_coords(hazard=str(hazard)).assign_attrs(attrs)
 
     def percentile(self, percentile: float) -> xr.DataArray:
         """
@@ -263,72 +243,10 @@ class Ensemble:
                 "several write footprint(percentiles=...)"
             )
         (percentile,) = check_percentiles([percentile])
-        (chosen,) = ordered(self.values.to_numpy(), [percentile])
+        bare = self.values.to_numpy()
+        (chosen,) = ordered(bare, [percentile], weights=self.weights)
         like = self.values.isel(member=0, drop=True).copy(data=chosen)
         return self._where_known(like).assign_coords(quantile=percentile / 100.0)
-
-    def footprint(
-        self, *hazards: str | Hazard, percentiles: Sequence[float] = PERCENTILES
-    ) -> Footprint:
-        """
-        What the storm may touch: probabilities, percentiles, mean and spread.
-
-        Parameters
-        ----------
-        hazards
-            One or more, such as `"vil >= 12 kg m-2"`.
-        percentiles
-            From 0 to 100.
-        """
-        found = check_hazards(hazards, self.variable)
-        made = stacked(self.values, found, percentiles=percentiles)
-        attrs = {**self.dataset.attrs, **made.dataset.attrs}
-        return Footprint(made.dataset.assign_attrs(attrs))
-
-    def verify(
-        self,
-        observed: xr.DataArray | xr.Dataset,
-        *,
-        thresholds: Sequence[float] | None = None,
-        scales: Sequence[int] = (1, 5, 17),
-        distances: Sequence[Loss] | None = None,
-    ) -> xr.Dataset:
-        """
-        Score the ensemble against what came.
-
-        Parameters
-        ----------
-        observed
-            The variable at the times of the leads, with the dimension `lead` or `time`.
-        thresholds
-            Of events, in the variable's units; the usual ones by default.
-        scales
-            Widths of the windows of the fractions skill score [pixels], odd.
-        distances
-            Losses that compare whole maps, such as `[Perceptual(), LPIPS()]`; the
-            perceptual distance by default, and none with `()`, which is faster.
-
-        Returns
-        -------
-        Dataset
-            Scores by lead, threshold and scale, as from `verification.verify`; CSI and
-            the like of the ensemble mean, CRPS, perceptual distance and spectra of its
-            members.
-        """
-        truth = at_leads(observed, self.values, self.variable)
-        tally = Tally(
-            self.variable, thresholds=thresholds, scales=scales, distances=distances
-        )
-        tally.add({"ensemble": self.values}, truth)
-        return tally.dataset()
-
-    def plot(self):  # type: ignore[no-untyped-def]
-        """Draw the mean and three members at four lead times; returns the figure."""
-        from stormfusion import plot
-
-        count = min(3, self.members)
-        rows = {f"member {i}": self.values.isel(member=i) for i in range(count)}
-        return plot.strip({"mean": self.mean(), **rows})
 
     @property
     def _long_name(self) -> str:
@@ -337,10 +255,30 @@ class Ensemble:
     def _of_all(self, array: xr.DataArray) -> xr.DataArray:
         return self._where_known(array).astype("float32").rename(self.variable)
 
+    def _shares(self) -> NDArray[np.float64]:
+        """A weight for each member, one where all weigh the same."""
+        weights = self.weights
+        return np.ones(self.members) if weights is None else weights * self.members
+
+    def _each(self) -> Iterator[tuple[NDArray[Any], float]]:
+        """Members one after the other, with their weights."""
+        for number, weight in enumerate(self._shares()):
+            member = self.values.isel(member=number).to_numpy()
+            if member.dtype.kind != "f":
+                member = member.astype(np.float32)
+            yield member, float(weight)
+
+    def _weighted(self, values: xr.DataArray) -> xr.DataArray:
+        """Mean of values with members, by their weights."""
+        if self.weights is None:
+            return values.mean("member", keep_attrs=True)
+        share = xr.DataArray(self.weights, dims="member")
+        return values.weighted(share).mean("member", keep_attrs=True)
+
     def _where_known(self, array: xr.DataArray) -> xr.DataArray:
         """NaN where fewer than half of the members know a pixel."""
-        known = self.values.notnull().sum("member")
-        return array.where(known >= KNOWN * self.members)
+        known = self._weighted(self.values.notnull().astype(np.float64))
+        return array.where(known >= KNOWN * (1 - 1e-9))
 
 
 def _checked(dataset: xr.Dataset, name: str) -> xr.Dataset:
@@ -369,4 +307,28 @@ def _checked(dataset: xr.Dataset, name: str) -> xr.Dataset:
             f"lead holds {values['lead'].dtype}, wanted times from the reference time; "
             "for minutes write lead.astype('timedelta64[m]')"
         )
-    return dataset.assign({name: as_ours(values, name)})
+    if "weight" in dataset.coords:
+        _check_weights(dataset["weight"])
+    found = {name: as_ours(values, name)}
+    if "initial" in dataset:
+        if set(dataset["initial"].dims) != {"y", "x"}:
+            raise ValueError(
+                f"initial has dimensions {tuple(dataset['initial'].dims)}, wanted y "
+                "and x, the frame at the start of the forecast; select it"
+            )
+        found["initial"] = as_ours(dataset["initial"], name)
+    return dataset.assign(found)
+
+
+def _check_weights(weight: xr.DataArray) -> None:
+    values = weight.to_numpy()
+    if weight.dims != ("member",) or values.dtype.kind not in "iuf":
+        raise ValueError(
+            f"weight has dimensions {weight.dims} and holds {values.dtype}, wanted a "
+            "number for each member; see Ensemble.mixed"
+        )
+    if not (np.isfinite(values).all() and (values >= 0).all() and values.sum() > 0):
+        raise ValueError(
+            f"weights run from {values.min()} to {values.max()}, wanted finite ones, "
+            "0 or more, and not all of them 0; see Ensemble.mixed"
+        )

@@ -1,0 +1,131 @@
+"""Ensembles of several nowcasters as one."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import xarray as xr
+
+from stormfusion.errors import GridMismatchError
+from stormfusion.grids import Grid
+
+
+def mixed(
+    datasets: Sequence[xr.Dataset],
+    variables: Sequence[str],
+    weights: Sequence[float] | None,
+) -> xr.Dataset:
+    """
+    One dataset of the members of several, with their weights.
+
+    Parameters
+    ----------
+    datasets
+        Of ensembles, each with `member`, `lead`, `y` and `x`.
+    variables
+        The variable of each.
+    weights
+        Of each ensemble as a whole, shared by its members; by default each member
+        weighs the same.
+    """
+    name = variables[0]
+    if len(set(variables)) > 1:
+        raise ValueError(
+            f"ensembles are of {', '.join(variables)}, wanted one variable; convert "
+            "them to the same"
+        )
+    shares = _shares([d.sizes["member"] for d in datasets], weights)
+    first = datasets[0][name]
+    parts = []
+    for number, dataset in enumerate(datasets):
+        values = dataset[name]
+        _check_same(first, values, number)
+        # weights that members already have stay in proportion
+        own = np.ones(values.sizes["member"])
+        if "weight" in dataset.coords:
+            own = dataset["weight"].to_numpy().astype(np.float64)
+        source = str(dataset.attrs.get("recipe", f"ensemble {number}"))
+        origin = [source] * own.size
+        if "source" in dataset.coords:
+            origin = [str(text) for text in dataset["source"].values]
+        labels = {
+            "weight": ("member", shares[number] * own / own.sum()),
+            "source": ("member", origin),
+        }
+        kept = values.drop_vars(["weight", "source"], errors="ignore")
+        like = {dim: first[dim] for dim in ("lead", "y", "x") if dim in first.coords}
+        parts.append(kept.assign_coords({**like, **labels}))
+    joined = xr.concat(
+        parts,
+        "member",
+        coords="minimal",
+        compat="override",
+        join="override",
+        combine_attrs="override",
+    )
+    made = joined.assign_coords(member=np.arange(joined.sizes["member"])).to_dataset()
+    made["weight"].attrs = {"units": "1", "long_name": "weight of the member"}
+    if "initial" in datasets[0]:
+        made["initial"] = datasets[0]["initial"]
+    recipes = dict.fromkeys(map(str, made["source"].values))
+    attrs = {"recipe": " and ".join(recipes)}
+    for key in datasets[0].attrs:
+        told = [str(d.attrs.get(key, "")) for d in datasets]
+        if key != "recipe":
+            attrs[key] = told[0] if len(set(told)) == 1 else "; ".join(told)
+    return made.assign_attrs(attrs)
+
+
+def _shares(sizes: Sequence[int], weights: Sequence[float] | None) -> list[float]:
+    """The weight of each ensemble, their sum one."""
+    given = list(map(float, sizes)) if weights is None else weights
+    try:
+        found = [float(weight) for weight in given]
+    except (TypeError, ValueError) as error:
+        raise TypeError(
+            f"weights are {weights!r}, wanted a number for each ensemble, such as "
+            "(0.7, 0.3)"
+        ) from error
+    if len(found) != len(sizes):
+        raise ValueError(
+            f"got {len(found)} weights for {len(sizes)} ensembles, wanted one for each"
+        )
+    if not all(np.isfinite(w) and w >= 0 for w in found) or not sum(found) > 0:
+        raise ValueError(
+            f"weights are {found}, wanted finite ones, 0 or more, and not all of them 0"
+        )
+    return [weight / sum(found) for weight in found]
+
+
+def _check_same(first: xr.DataArray, other: xr.DataArray, number: int) -> None:
+    """Members must be of the same times and pixels."""
+    for dim in ("lead", "y", "x"):
+        if first.sizes[dim] != other.sizes[dim]:
+            raise GridMismatchError(
+                f"ensembles 0 and {number} differ in {dim} ({first.sizes[dim]} and "
+                f"{other.sizes[dim]} points); select or regrid one of them"
+            )
+        if (dim in first.coords) != (dim in other.coords):
+            raise GridMismatchError(
+                f"of ensembles 0 and {number} one has no coordinate {dim}; give it one"
+            )
+    if "lead" in first.coords and not first.indexes["lead"].equals(
+        other.indexes["lead"]
+    ):
+        raise GridMismatchError(
+            f"ensembles 0 and {number} differ in their lead times; select those that "
+            "both have"
+        )
+    if "y" in first.coords and "x" in first.coords:
+        one, two = Grid.of(first), Grid.of(other)
+        if not one.same_as(two):
+            raise GridMismatchError(
+                f"ensembles 0 and {number} lie on different grids; regrid one of them"
+            )
+    for name in ("reference_time",):
+        if name in first.coords and name in other.coords:
+            a, b = first[name].values, other[name].values
+            if a != b:
+                raise GridMismatchError(
+                    f"ensembles 0 and {number} start at {a} and {b}, wanted one time; "
+                    "make both from the same frames"
+                )

@@ -1,0 +1,311 @@
+"""The labelled dataset of what was gathered."""
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from stormfusion.classical import seconds
+from stormfusion.errors import GridMismatchError
+from stormfusion.grids import Grid
+from stormfusion.units import VARIABLES
+
+if TYPE_CHECKING:
+    from stormfusion.footprint.gathering import Accumulator
+
+KNOWN = 0.5
+"""Share of the members that know a pixel without which nothing is said of it."""
+ARRIVALS = {"arrival": 0.5, "arrival_lower": 0.1, "arrival_upper": 0.9}
+"""Which of the first times of a hazard are given, as shares of its members."""
+PLANE = ("y", "x")
+
+
+def assemble(
+    gathered: "Accumulator", exact: dict[str, NDArray[Any]] | None
+) -> xr.Dataset:
+    """The labelled dataset of a footprint's fields, NaN where few members know."""
+    like = gathered.like
+    mapping = {k: v for k, v in like.attrs.items() if k == "grid_mapping"}
+    found = {
+        name: (dims, values.astype(np.float32, copy=False), {**attrs, **mapping})
+        for name, (dims, values, attrs) in {
+            **_risks(gathered),
+            **_values(gathered, exact),
+            **_rain(gathered, exact),
+        }.items()
+    }
+    for dims, _, attrs in found.values():
+        if not {"y", "x"} <= set(dims):
+            attrs.pop("grid_mapping", None)
+    dataset = xr.Dataset(found, coords=like.coords)
+    if gathered.hazards:
+        dataset = dataset.assign_coords(hazard=[str(h) for h in gathered.hazards])
+    if gathered.percentiles:
+        quantile = [p / 100.0 for p in gathered.percentiles]
+        dataset = dataset.assign_coords(quantile=quantile)
+        dataset["quantile"].attrs = {
+            "units": "1",
+            "long_name": "quantile: the least member value that this share of the "
+            "members does not exceed",
+        }
+    note = "exact"
+    if exact is None and gathered.window_histogram is not None:
+        note = gathered.window_histogram.note(str(like.attrs.get("units", "")))
+    attrs = {
+        "variable": str(like.name),
+        "members": gathered.members,
+        "percentiles": note,
+    }
+    law = gathered.fields.means.law
+    if law is not None and like.name == "reflectivity":
+        attrs["zr_law"] = str(law)
+    return dataset.assign_attrs(attrs)
+
+
+Found = dict[str, tuple[tuple[str, ...], NDArray[Any], dict[str, Any]]]
+
+
+def _holes(known: Any, total: float, shape: tuple[int, ...], least: float) -> Any:
+    """Where too few members know a pixel."""
+    return np.broadcast_to(np.asarray(known) < max(KNOWN * total, least), shape)
+
+
+def _share(counts: NDArray[Any], known: Any) -> NDArray[np.float32]:
+    least = np.maximum(np.asarray(known), 1e-9)
+    found: NDArray[np.float32] = np.divide(counts, least, dtype=np.float32)
+    return found.clip(max=1.0)
+
+
+def _risks(gathered: "Accumulator") -> Found:
+    """Probabilities, arrival, duration and displacement of the hazards."""
+    hazards = gathered.hazards
+    if not hazards:
+        return {}
+    shape = gathered.like.shape
+    number, plane = len(hazards), shape[1:]
+    total = float(gathered.known.total)
+    least = 1e-9 if gathered.weighted else 1.0
+    chance = np.empty((number, *shape), dtype=np.float32) if gathered.by_lead else None
+    window = np.empty((number, *plane), dtype=np.float32)
+    arrival = {
+        name: np.full((number, *plane), np.nan, dtype=np.float32) for name in ARRIVALS
+    }
+    apart = np.full((number, shape[0]), np.nan)
+    window_apart = np.full(number, np.nan)
+    minutes = _minutes(gathered.like)
+    spacing = _spacing(gathered.like)
+    for group, known in zip(gathered.fields.groups, gathered.group_known, strict=True):
+        hole = _holes(known.by_lead(), total, shape, least)
+        window_hole = _holes(known.in_window(), total, plane, least)
+        for index in group.hazards:
+            counts = gathered.counts[index]
+            ever = counts.first.sum(0, dtype=np.float32)
+            window[index] = _share(ever, known.in_window())
+            window[index][window_hole] = np.nan
+            if chance is not None and counts.over is not None:
+                chance[index] = _share(counts.over, known.by_lead())
+                chance[index][hole] = np.nan
+            if minutes is not None:
+                leads = counts.arrival(tuple(ARRIVALS.values()))
+                for name, lead in zip(ARRIVALS, leads, strict=True):
+                    there = (lead >= 0) & ~window_hole
+                    arrival[name][index][there] = minutes[lead[there]]
+            if spacing is None:
+                continue
+            rate = _mean(window[index][None])
+            window_apart[index] = counts.window_agreement.distance(
+                ever[None], rate, spacing
+            )[0]
+            if chance is not None and counts.agreement is not None:
+                assert counts.over is not None
+                apart[index] = counts.agreement.distance(
+                    counts.over, _mean(chance[index]), spacing
+                )
+    found: Found = {
+        "window_probability": (
+            ("hazard", *PLANE),
+            window,
+            _attrs("1", "probability of the hazard at any lead time"),
+        )
+    }
+    if chance is not None:
+        found = {
+            "probability": (
+                ("hazard", "lead", *PLANE),
+                chance,
+                _attrs("1", "probability of the hazard"),
+            ),
+            **found,
+        }
+    if minutes is not None:
+        found |= _times(arrival, chance, minutes, hazards)
+    if spacing is not None:
+        text = "distance by which members displace the hazard from one another"
+        found["window_displacement"] = (
+            ("hazard",),
+            window_apart,
+            _attrs("km", f"{text}, at any lead time"),
+        )
+        if chance is not None:
+            found["displacement"] = (("hazard", "lead"), apart, _attrs("km", text))
+    return found
+
+
+def _times(
+    arrival: dict[str, NDArray[Any]],
+    chance: NDArray[Any] | None,
+    minutes: NDArray[Any],
+    hazards: Any,
+) -> Found:
+    """When a hazard arrives, and how long it lasts."""
+    which = ("median", "tenth percentile", "ninetieth percentile")
+    found: Found = {}
+    for (name, values), text in zip(arrival.items(), which, strict=True):
+        told = (
+            f"{text} of the lead time at which the hazard first occurs, over the "
+            "members in which it does"
+        )
+        found[name] = (("hazard", *PLANE), values, _attrs("min", told))
+    if chance is None:
+        return found
+    steps = np.diff(minutes, prepend=0.0).astype(np.float32)
+    lasts = np.tensordot(steps, chance, axes=(0, 1))
+    for index, hazard in enumerate(hazards):
+        if hazard.window is not None:
+            lasts[index] = np.nan
+    text = "mean over the members of the time for which the hazard occurs"
+    found["duration"] = (("hazard", *PLANE), lasts, _attrs("min", text))
+    return found
+
+
+def _values(gathered: "Accumulator", exact: dict[str, NDArray[Any]] | None) -> Found:
+    """Percentiles, mean and spread of the variable, and who knows it."""
+    like, known = gathered.like, gathered.known
+    units = str(like.attrs.get("units", "1"))
+    name = str(like.attrs.get("long_name", like.name))
+    shape, plane, total = like.shape, like.shape[1:], float(known.total)
+    least = 1e-9 if gathered.weighted else 1.0
+    window_hole = _holes(known.in_window(), total, plane, least)
+    found: Found = {}
+    largest = f"of the largest {name} of any lead time"
+    of_window = _percentiles(
+        gathered, exact, "window_percentile", gathered.window_histogram
+    )
+    if of_window is not None:
+        of_window[:, window_hole] = np.nan
+        attrs = _attrs(units, f"percentile {largest}")
+        found["window_percentile"] = (("quantile", *PLANE), of_window, attrs)
+    highest = gathered.window_moments.mean[0]
+    highest[window_hole] = np.nan
+    attrs = _attrs(units, f"ensemble mean {largest}")
+    found["window_mean"] = (PLANE, highest, attrs)
+    if gathered.moments is None:
+        return found
+    hole = _holes(known.by_lead(), total, shape, least)
+    of_leads = _percentiles(gathered, exact, "percentile", gathered.histogram)
+    if of_leads is not None:
+        of_leads[:, hole] = np.nan
+        attrs = _attrs(units, f"percentile of {name}")
+        found = {
+            "percentile": (("quantile", "lead", *PLANE), of_leads, attrs),
+            **found,
+        }
+    spread = gathered.moments.spread(known.by_lead(), known.squares, total)
+    few = _holes(known.by_lead(), total, shape, least if gathered.weighted else 2.0)
+    spread[few] = np.nan
+    mean = gathered.moments.mean
+    mean[hole] = np.nan
+    share = np.asarray(known.by_lead() / np.float32(total), dtype=np.float32)
+    leads = ("lead", *PLANE)
+    return {
+        **found,
+        "mean": (leads, mean, _attrs(units, f"ensemble mean of {name}")),
+        "spread": (
+            leads,
+            spread,
+            _attrs(units, f"ensemble standard deviation of {name}"),
+        ),
+        "known": (
+            leads,
+            np.broadcast_to(share, shape).copy(),
+            _attrs("1", "share of the members that know the pixel"),
+        ),
+    }
+
+
+def _rain(gathered: "Accumulator", exact: dict[str, NDArray[Any]] | None) -> Found:
+    """The rain that falls over the window."""
+    if gathered.rain is None:
+        return {}
+    known, units = gathered.rain_known, VARIABLES["rain"].units
+    total, plane = float(known.total), gathered.like.shape[1:]
+    hole = _holes(known.in_window(), total, plane, 1e-9)
+    mean = gathered.rain.mean[0]
+    mean[hole] = np.nan
+    text = "rain that falls from the start of the forecast to its last lead"
+    found: Found = {
+        "accumulation": (PLANE, mean, _attrs(units, f"ensemble mean of the {text}"))
+    }
+    values = _percentiles(
+        gathered,
+        exact,
+        "accumulation_percentile",
+        gathered.rain_histogram,
+        known.in_window(),
+    )
+    if values is not None:
+        values[:, hole] = np.nan
+        attrs = _attrs(units, f"percentile of the {text}")
+        found["accumulation_percentile"] = (("quantile", *PLANE), values, attrs)
+    return found
+
+
+def _percentiles(
+    gathered: "Accumulator",
+    exact: dict[str, NDArray[Any]] | None,
+    name: str,
+    histogram: Any,
+    known: Any = None,
+) -> NDArray[np.float32] | None:
+    """Those that were sorted, or those of a histogram."""
+    if exact is not None:
+        given = exact.get(name)
+        return None if given is None else given.astype(np.float32, copy=False)
+    if histogram is None:
+        return None
+    if known is None:
+        known = (
+            gathered.known.by_lead()
+            if name == "percentile"
+            else gathered.known.in_window()
+        )
+    values: NDArray[np.float32] = histogram.ordered(gathered.percentiles, known)
+    return values
+
+
+def _minutes(like: xr.DataArray) -> NDArray[np.float32] | None:
+    """When the leads are [min], where that is known."""
+    if "lead" not in like.coords:
+        return None
+    return (seconds(like["lead"]) / 60.0).astype(np.float32)
+
+
+def _spacing(like: xr.DataArray) -> float | None:
+    """Of the pixels [km], where the grid is a regular one."""
+    try:
+        dy, dx = Grid.of(like).spacing
+    except GridMismatchError:
+        return None
+    return float(np.sqrt(dy * dx)) / 1000.0
+
+
+def _mean(chance: NDArray[Any]) -> NDArray[np.float64]:
+    """Mean of each map where it is known."""
+    known = ~np.isnan(chance)
+    total = np.where(known, chance, 0.0).sum((1, 2), dtype=np.float64)
+    return np.asarray(total / np.maximum(known.sum((1, 2)), 1))
+
+
+def _attrs(units: str, text: str) -> dict[str, Any]:
+    return {"units": units, "long_name": text}

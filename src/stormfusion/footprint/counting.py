@@ -1,0 +1,205 @@
+"""What is counted of members as they come: events, moments, and who knows a pixel."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stormfusion.footprint.agreement import Agreement
+
+Event = NDArray[np.bool_] | NDArray[np.float32]
+
+
+class Known:
+    """
+    How many members know each pixel, or their weight; one number while all know all.
+
+    Parameters
+    ----------
+    shape
+        Of a member: lead, y and x.
+    dtype
+        Of the counts.
+    """
+
+    def __init__(self, shape: tuple[int, ...], dtype: Any) -> None:
+        self.shape = shape
+        self.dtype = dtype
+        self.total: Any = dtype(0)
+        self.squares = 0.0
+        self.leads: NDArray[Any] | None = None
+        self.window: NDArray[Any] | None = None
+
+    def add(
+        self,
+        known: NDArray[np.bool_] | None,
+        always: NDArray[np.bool_] | None,
+        weight: float,
+    ) -> None:
+        """Count a member; None where it knows all."""
+        before, one = self.total, self.dtype(weight)
+        self.total = self.dtype(self.total + one)
+        self.squares += weight * weight
+        if known is None and self.leads is None:
+            return
+        if self.leads is None or self.window is None:
+            self.leads = np.full(self.shape, before, dtype=self.dtype)
+            self.window = np.full(self.shape[1:], before, dtype=self.dtype)
+        if known is None or always is None:
+            self.leads += one
+            self.window += one
+            return
+        self.leads += known * one
+        self.window += always * one
+
+    def by_lead(self) -> Any:
+        """Of each lead and pixel, or one number."""
+        return self.total if self.leads is None else self.leads
+
+    def in_window(self) -> Any:
+        """Of each pixel, those that know it at all leads, or one number."""
+        return self.total if self.window is None else self.window
+
+
+class Moments:
+    r"""
+    Mean and variance of members as they come, by Welford's updates.
+
+    $m_k = m_{k-1} + (x_k - m_{k-1})\, w_k / W_k$ with $W_k$ the weight so far, and
+    $S_k = S_{k-1} + w_k (x_k - m_{k-1})(x_k - m_k)$.
+
+    Parameters
+    ----------
+    shape
+        Of the fields.
+
+    References
+    ----------
+    West, D. H. D., 1979: Updating mean and variance estimates: an improved method.
+    *Comm. ACM*, **22**, 532-535.
+    """
+
+    def __init__(self, shape: tuple[int, ...]) -> None:
+        self.mean = np.zeros(shape, dtype=np.float32)
+        self.excess = np.zeros(shape, dtype=np.float32)
+
+    def add(
+        self,
+        values: NDArray[np.float32],
+        known: NDArray[np.bool_] | None,
+        weight: float,
+        total: Any,
+    ) -> None:
+        """Add a field; `total` is the weight that knows each pixel, with this one."""
+        for lead, value in enumerate(values):
+            mean, excess = self.mean[lead], self.excess[lead]
+            all_of_it = total if np.ndim(total) == 0 else np.maximum(total[lead], 1e-30)
+            share = np.float32(weight) / np.asarray(all_of_it, dtype=np.float32)
+            change = value - mean
+            if known is not None:
+                change[~known[lead]] = 0.0
+            mean += change * share
+            left = value - mean
+            left *= change
+            if known is not None:
+                left[~known[lead]] = 0.0
+            if weight != 1.0:
+                left *= np.float32(weight)
+            excess += left
+
+    def spread(self, known: Any, squares: float, total: float) -> NDArray[np.float32]:
+        """Standard deviation, with the divisor M - 1 where all weigh the same."""
+        # the weights of those that know a pixel are taken to be as uneven as all are
+        uneven = squares / max(float(total) ** 2, 1e-30)
+        divisor = np.asarray(known * (1.0 - uneven), dtype=np.float32)
+        if squares == total:  # all weigh one
+            divisor = np.asarray(known, dtype=np.float32) - np.float32(1.0)
+        excess = np.maximum(self.excess, 0.0)
+        return np.sqrt(excess / np.maximum(divisor, 1e-12))
+
+
+class Counts:
+    """
+    In how many members a hazard occurs: by lead, and at which lead first.
+
+    Parameters
+    ----------
+    shape
+        Of a member: lead, y and x.
+    dtype
+        Of the counts: floating where members have weights or chances of their own.
+    by_lead
+        Whether to count at each lead too.
+    """
+
+    def __init__(
+        self, shape: tuple[int, int, int], dtype: Any, *, by_lead: bool = True
+    ) -> None:
+        self.dtype = dtype
+        self.over = np.zeros(shape, dtype=dtype) if by_lead else None
+        self.first = np.zeros(shape, dtype=dtype)
+        self.agreement = Agreement(shape[1:]) if by_lead else None
+        self.window_agreement = Agreement(shape[1:])
+
+    def add(
+        self, event: Event, always: NDArray[np.bool_] | None, weight: float
+    ) -> None:
+        """
+        Count a member.
+
+        Parameters
+        ----------
+        event
+            Where it occurs, or with what chance; nothing where it is not known.
+        always
+            Which pixels are known at all leads, None for all.
+        weight
+            Of the member.
+        """
+        one = self.dtype(weight)
+        if self.over is not None:
+            self.over += event if weight == 1.0 else event * one
+        if event.dtype == bool:
+            self._add_events(event, always, weight)
+            return
+        # the rises of the largest chance so far add up to the largest of all
+        most = np.zeros(event.shape[1:], dtype=np.float32)
+        for lead, now in enumerate(event):
+            rise = np.maximum(now - most, 0.0)
+            most = np.maximum(most, now)
+            if always is not None:
+                rise[~always] = 0.0
+            self.first[lead] += rise * one
+
+    def _add_events(
+        self, event: NDArray[Any], always: NDArray[np.bool_] | None, weight: float
+    ) -> None:
+        one = self.dtype(weight)
+        seen = np.zeros(event.shape[1:], dtype=bool)
+        for lead, now in enumerate(event):
+            new = now & ~seen
+            seen |= now
+            if always is not None:
+                new &= always
+            self.first[lead] += new if weight == 1.0 else new * one
+        if always is not None:
+            seen &= always
+        self.window_agreement.add(seen[None], weight)
+        if self.agreement is not None:
+            self.agreement.add(event, weight)
+
+    def arrival(self, shares: tuple[float, ...]) -> NDArray[np.intp]:
+        """
+        At which lead the hazard has first occurred in these shares of its members.
+
+        The last dimension but two is the share; -1 where it occurs in none.
+        """
+        total = self.first.sum(0, dtype=np.float64)
+        found = np.full((len(shares), *total.shape), -1, dtype=np.intp)
+        reached = np.zeros_like(total)
+        for lead, first in enumerate(self.first):
+            reached += first
+            for number, share in enumerate(shares):
+                now = (reached >= share * total * (1 - 1e-9)) & (reached > 0)
+                found[number][now & (found[number] < 0)] = lead
+        return found

@@ -1,0 +1,202 @@
+"""Percentiles of members: by sorting them, or from how often each value came."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stormfusion.data.scaling import Linear, Scaling, VilCode
+
+BINS = 256
+AT_ONCE = 2**14
+"""Pixels whose members are sorted at once."""
+
+
+def rank(percentile: float, members: Any) -> Any:
+    """
+    Which of the ordered members is a percentile, counted from 1.
+
+    Examples
+    --------
+    >>> [int(rank(*given)) for given in ((50, 4), (90, 10), (0, 10), (100, 10))]
+    [2, 9, 1, 10]
+    """
+    wanted = np.ceil(percentile / 100.0 * members - 1e-9)
+    return np.clip(wanted, 1, np.maximum(members, 1)).astype(int)
+
+
+def ordered(
+    values: NDArray[np.floating[Any]],
+    percentiles: Sequence[float],
+    *,
+    weights: NDArray[np.floating[Any]] | None = None,
+) -> NDArray[np.floating[Any]]:
+    """
+    Percentiles over the first axis, of those that are not NaN.
+
+    Parameters
+    ----------
+    values
+        Members on the first axis.
+    percentiles
+        From 0 to 100. Each is the least value that this share of the members, or of
+        their weight, does not exceed.
+    weights
+        Of the members, none of them negative; all alike by default.
+
+    Examples
+    --------
+    >>> values = np.array([[3.0], [1.0], [2.0], [np.nan]])
+    >>> ordered(values, [50])
+    array([[2.]])
+    >>> ordered(values, [50], weights=np.array([8.0, 1.0, 1.0, 1.0]))
+    array([[3.]])
+    """
+    members = values.shape[0]
+    flat = values.reshape(members, -1)
+    found = np.empty((len(percentiles), flat.shape[1]), dtype=values.dtype)
+    for start in range(0, flat.shape[1], AT_ONCE):
+        part = slice(start, start + AT_ONCE)
+        found[:, part] = _ordered(flat[:, part].T.copy(), percentiles, weights)
+    return found.reshape(len(percentiles), *values.shape[1:])
+
+
+def _ordered(
+    values: NDArray[np.floating[Any]],
+    percentiles: Sequence[float],
+    weights: NDArray[np.floating[Any]] | None,
+) -> NDArray[np.floating[Any]]:
+    """Percentiles of rows; what is NaN is sorted last."""
+    row = np.arange(len(values))
+    if weights is None:
+        values.sort(axis=1)
+        known = values.shape[1] - np.isnan(values).sum(1)
+        places = [rank(p, known) - 1 for p in percentiles]
+        return np.array([values[row, place] for place in places])
+    order = np.argsort(values, axis=1, kind="stable")
+    values = np.take_along_axis(values, order, 1)
+    shares = np.where(np.isnan(values), 0.0, weights[order])
+    reached = shares.cumsum(1)
+    total = reached[:, -1:]
+    # a member without weight is none
+    wanted = [np.maximum(p / 100.0 * total, 1e-12 * total) for p in percentiles]
+    places = [(reached < w * (1 - 1e-9)).sum(1) for w in wanted]
+    last = values.shape[1] - 1
+    return np.array([values[row, np.minimum(place, last)] for place in places])
+
+
+class Histogram:
+    """
+    How often each of 256 values came at each pixel.
+
+    The first of them is not counted: it is what the other 255 leave of the members. So
+    where it never rains the table is never written, and takes no memory.
+
+    Parameters
+    ----------
+    shape
+        Of the fields that are counted.
+    scaling
+        Of their variable; the values are evenly spaced in the network's numbers.
+    weighted
+        Whether members have weights of their own: the table is then four times as
+        large.
+    """
+
+    def __init__(
+        self, shape: tuple[int, ...], scaling: Scaling, *, weighted: bool = False
+    ) -> None:
+        self.shape = shape
+        self.scaling = scaling
+        self.bounds = (0.0, 1.0) if isinstance(scaling, VilCode) else (0.0, 1.25)
+        if isinstance(scaling, Linear):
+            self.bounds = (-0.5, 1.25)
+        numbers = np.linspace(*self.bounds, BINS, dtype=np.float32)
+        self.levels = np.asarray(scaling.denormalize(numbers), dtype=np.float32)
+        self.weighted = weighted
+        pixels = int(np.prod(shape))
+        # untouched, both take no memory: few values come more than 255 times
+        kind = np.float32 if weighted else np.uint8
+        self.counts, self.over = (self._table(n, kind) for n in (pixels, pixels))
+        self.met = np.zeros(pixels, dtype=bool)
+        self.members = 0
+
+    def add(self, values: NDArray[np.float32], weight: float = 1.0) -> None:
+        """Count one field; a missing value is not counted."""
+        self.members += 1
+        values = values.ravel()
+        chosen = np.flatnonzero((values != self.levels[0]) & ~np.isnan(values))
+        bins = self.bins(values[chosen])
+        chosen, bins = chosen[bins > 0], bins[bins > 0]
+        self.met[chosen] = True
+        place, counts = chosen * BINS + bins, self.counts.reshape(-1)
+        if self.weighted:
+            counts[place] += weight
+            return
+        counts[place] += 1
+        if self.members > np.iinfo(np.uint8).max:
+            self.over.reshape(-1)[place[counts[place] == 0]] += 1
+
+    def _table(self, pixels: int, kind: Any) -> NDArray[Any]:
+        try:
+            return np.zeros((pixels, BINS), dtype=kind)
+        except MemoryError as error:
+            size = pixels * BINS * np.dtype(kind).itemsize
+            raise MemoryError(
+                f"percentiles of {' x '.join(map(str, self.shape))} pixels need "
+                f"{size / 1e9:.0f} GB, more than there is; ask for percentiles=(), for "
+                "by_lead=False, or for a part of the domain or fewer leads"
+            ) from error
+
+    def bins(self, values: NDArray[np.float32]) -> NDArray[np.int64]:
+        """Number of the value that is nearest to each, in the network's numbers."""
+        low, high = self.bounds
+        number = (self.scaling.normalize(values) - low) * ((BINS - 1) / (high - low))
+        return np.asarray(np.rint(number).clip(0, BINS - 1).astype(np.int64))
+
+    def ordered(self, percentiles: Sequence[float], known: Any) -> NDArray[np.float32]:
+        """
+        The value that a share of the members that know a pixel do not exceed.
+
+        Parameters
+        ----------
+        percentiles
+            From 0 to 100.
+        known
+            How many members know each pixel, or their weight.
+        """
+        found = np.full((len(percentiles), self.met.size), self.levels[0])
+        pixels = np.flatnonzero(self.met)
+        members = np.broadcast_to(known, self.shape).reshape(-1)
+        for part in np.array_split(pixels, pixels.size // 2**13 + 1):
+            counts = self.counts[part].astype(np.float32 if self.weighted else np.int32)
+            if not self.weighted and self.members > np.iinfo(np.uint8).max:
+                counts += np.int32(256) * self.over[part]
+            total = members[part]
+            counts[:, 0] = np.maximum(total - counts[:, 1:].sum(axis=1), 0)
+            reached = counts.cumsum(axis=1)
+            for number, percentile in enumerate(percentiles):
+                if self.weighted:
+                    wanted = np.maximum(percentile / 100.0 * total, 1e-6 * total)
+                    wanted = wanted * (1 - 1e-5)
+                else:
+                    wanted = rank(percentile, total)
+                bins = (reached < wanted[:, None]).sum(axis=1).clip(max=BINS - 1)
+                found[number, part] = self.levels[bins]
+        return found.reshape(len(percentiles), *self.shape)
+
+    def note(self, units: str) -> str:
+        """How exact the percentiles are."""
+        if isinstance(self.scaling, VilCode):
+            return "exact"
+        numbers = np.linspace(*self.bounds, 2 * BINS - 1, dtype=np.float32)
+        halfway = np.asarray(self.scaling.denormalize(numbers[1::2]))
+        apart = np.maximum(halfway - self.levels[:-1], self.levels[1:] - halfway)
+        ends = f"{self.levels[0]:.4g} to {self.levels[-1]:.4g} {units}".rstrip()
+        if isinstance(self.scaling, Linear) or units == "dBZ":
+            bound = f"at most {float(apart.max()):.2g} {units} off"
+        else:
+            most = float((apart / halfway)[halfway >= 0.1].max())
+            bound = f"at most {most:.1%} off from 0.1 {units} on"
+        return f"the nearest of {BINS} values from {ends}, {bound}"
