@@ -7,6 +7,8 @@ from typing import Any, Self
 import numpy as np
 import xarray as xr
 
+from stormfusion.calibration import Calibration
+from stormfusion.ensemble.matching import matched
 from stormfusion.ensemble.members import Members
 from stormfusion.ensemble.mixing import mixed
 from stormfusion.footprint import (
@@ -39,7 +41,13 @@ class Ensemble(Members):
         `nowcaster.ensemble` or a weather model, in any units, which become ours; what
         pysteps made goes through `from_pysteps`. A pixel that is missing (NaN, or a
         number that no weather has, such as -9999) in a member does not count in what
-        is asked of all of them, and is missing there if fewer than half know it.
+        is asked of all of them, and is missing there if fewer than half know it. With
+        the coordinate `weight` on `member` members count by it, see `mixed`; with a
+        variable `initial` (y, x), the frame at the start of the forecast, sums of rain
+        begin there.
+    calibration
+        By which the members are calibrated already, so that footprints have calibrated
+        probabilities too; see `calibrate`.
 
     Raises
     ------
@@ -218,8 +226,99 @@ class Ensemble(Members):
             for member, weight in self._each():
                 gathered.add(member, weight)
             made = gathered.finish()
-        return Footprint(
-            made.dataset.assign_attrs({**self.dataset.attrs, **made.dataset.attrs})
+        attrs = {"calibration": "none", **self.dataset.attrs, **made.dataset.attrs}
+        dataset = made.dataset.assign_attrs(attrs)
+        if self.calibration is not None:
+            dataset = self.calibration.footprint(dataset)
+        return Footprint(dataset)
+
+    def calibrate(self, calibration: Calibration) -> Self:
+        """
+        The ensemble with calibrated members.
+
+        Parameters
+        ----------
+        calibration
+            Fitted on past forecasts, such as `nowcaster.calibration`; a nowcaster that
+            has one applies it itself, see `Nowcaster.calibrate`.
+
+        Returns
+        -------
+        Ensemble
+            Its footprints have calibrated probabilities, where the calibration has
+            curves for their hazards, and say on what it was fitted.
+
+        Raises
+        ------
+        ValueError
+            If it is calibrated already, has weights, or the calibration is of another
+            variable or other leads.
+        """
+        if not isinstance(calibration, Calibration):
+            raise TypeError(
+                f"got a {type(calibration).__name__}, wanted a Calibration; take that "
+                "of a nowcaster, nowcaster.calibrate(validation).calibration"
+            )
+        if self.calibration is not None or self.dataset.attrs.get("calibration"):
+            raise ValueError(
+                "the members are calibrated already; ask the nowcaster for "
+                "ensemble(..., calibrated=False)"
+            )
+        if self.weights is not None:
+            raise ValueError(
+                "the members have weights, wanted an ensemble of one nowcaster; "
+                "calibrate each before they are mixed"
+            )
+        calibration.check(self.values)
+        members = calibration.members(self.values.to_numpy())
+        values = self.values.copy(data=np.stack(list(members)))
+        dataset = self.dataset.assign({self.variable: values})
+        dataset.attrs["calibration"] = calibration.text()
+        return type(self)(dataset, calibration=calibration)
+
+    def probability_matched_mean(self) -> xr.DataArray:
+        """
+        The pattern of the mean with the amounts of the members, by lead.
+
+        The mean of an ensemble is smooth and its largest values are too low. Here the
+        values of all members together, in order, are put where the mean has the same
+        rank: one deterministic nowcast, as wet and as strong as the members are.
+
+        Returns
+        -------
+        DataArray
+            In the variable's units; NaN where fewer than half of the members know.
+
+        References
+        ----------
+        Ebert, E. E., 2001: Ability of a poor man's ensemble to predict the probability
+        and distribution of precipitation. *Mon. Wea. Rev.*, **129**, 2461-2480.
+
+        Examples
+        --------
+        >>> values = np.zeros((2, 1, 1, 3))
+        >>> values[0, ..., 1], values[1, ..., 2], values[0, ..., 2] = 4.0, 4.0, 0.2
+        >>> rain = xr.DataArray(values, dims=("member", "lead", "y", "x"))
+        >>> rain.attrs["units"] = "mm h-1"
+        >>> ensemble = Ensemble(rain.to_dataset(name="rain_rate"))
+        >>> ensemble.mean().values.ravel().tolist()[1]
+        2.0
+        >>> ensemble.probability_matched_mean().values.ravel().tolist()[2]
+        4.0
+        """
+        mean = self.mean()
+        found = np.stack(
+            [
+                matched(
+                    mean.isel(lead=lead).to_numpy(),
+                    self.values.isel(lead=lead).to_numpy(),
+                    self.weights,
+                )
+                for lead in range(mean.sizes["lead"])
+            ]
+        )
+        return mean.copy(data=found).assign_attrs(
+            long_name=f"probability-matched mean of {self._long_name}"
         )
 
     def verify(

@@ -7,6 +7,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 
+from stormfusion.calibration import Calibration
 from stormfusion.footprint import KNOWN, check_percentiles, ordered
 from stormfusion.interop import Interval, from_pysteps, to_pysteps
 from stormfusion.units import VARIABLES, as_ours
@@ -18,11 +19,13 @@ class Members:
 
     Parameters
     ----------
-    dataset
+    dataset, calibration
         As in `Ensemble`.
     """
 
-    def __init__(self, dataset: xr.Dataset) -> None:
+    def __init__(
+        self, dataset: xr.Dataset, *, calibration: Calibration | None = None
+    ) -> None:
         if not isinstance(dataset, xr.Dataset):
             raise TypeError(
                 f"got a {type(dataset).__name__}, wanted an xarray Dataset; write "
@@ -46,6 +49,9 @@ class Members:
         self.dataset = _checked(
             dataset.transpose("member", "lead", "y", "x", ...), names[0]
         )
+        if calibration is not None:
+            calibration.check(self.values)
+        self.calibration = calibration
 
     @classmethod
     def from_pysteps(

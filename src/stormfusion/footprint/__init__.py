@@ -9,7 +9,7 @@ from stormfusion.footprint.gathering import (
     stacked,
 )
 from stormfusion.footprint.netcdf import write_netcdf
-from stormfusion.footprint.ordering import ordered, rank
+from stormfusion.footprint.ordering import Histogram, ordered, rank
 from stormfusion.footprint.product import Footprint, at_leads
 
 __all__ = [
@@ -19,6 +19,7 @@ __all__ = [
     "Fields",
     "Footprint",
     "Hail",
+    "Histogram",
     "Means",
     "Reading",
     "at_leads",

@@ -9,6 +9,7 @@ import xarray as xr
 from torch import nn
 
 from stormfusion import __version__
+from stormfusion.calibration import Calibration
 from stormfusion.classical import Untrained
 from stormfusion.data.event import Event
 from stormfusion.data.task import Task
@@ -53,6 +54,7 @@ class Estimator:
         building.check_untrained(self._network, self.history, self.inputs, target)
         self._fitted: Fitted | None = None
         self._called: str | None = None
+        self.calibration: Calibration | None = None
 
     @property
     def name(self) -> str:
@@ -96,7 +98,9 @@ class Estimator:
         path
             Where to, such as `"storm.safetensors"`.
         """
-        return files.write(path, self._checked(), self._identity(self.task))
+        return files.write(
+            path, self._checked(), self._identity(self.task), self.calibration
+        )
 
     @classmethod
     def load(
@@ -134,6 +138,7 @@ class Estimator:
         known = building.patched(made._network, saved.header.get("patch"))
         network = building.build(known, saved.task, made.seed)
         made._fitted = saved.restore(network, made.device)
+        made.calibration = saved.calibration()
         return made
 
     def _checked(self) -> Fitted:

@@ -10,12 +10,12 @@ from stormfusion.data.catalog import Catalog
 from stormfusion.losses import Loss, Perceptual
 from stormfusion.nn import parameter_count
 from stormfusion.nowcaster import building, fitting, tuning
-from stormfusion.nowcaster.forecasting import Forecaster
+from stormfusion.nowcaster.calibrating import Calibrated
 from stormfusion.training.optimizers import AdamW, Makes
 from stormfusion.training.schedules import ScheduledSampling
 
 
-class Nowcaster(Forecaster):
+class Nowcaster(Calibrated):
     """
     A nowcast of the next hour, and an ensemble of possible futures.
 
@@ -151,6 +151,7 @@ class Nowcaster(Forecaster):
             seed=self.seed,
             identity=self._identity(task),
         )
+        self.calibration = None
         return self
 
     def evaluate(

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from stormfusion import __version__, checkpoint
+from stormfusion.calibration import Calibration
 from stormfusion.classical import CLASSICS, Untrained
 from stormfusion.data import scaling
 from stormfusion.data.task import Task
@@ -62,6 +63,11 @@ class Saved:
             self.header["notes"],
         )
 
+    def calibration(self) -> Calibration | None:
+        """The calibration, if the file holds one."""
+        held = self.header.get("calibration")
+        return None if held is None else Calibration.from_tensors(self.tensors, held)
+
     def _named(self, prefix: str) -> dict[str, Tensor]:
         return {
             key.removeprefix(prefix): value
@@ -70,7 +76,12 @@ class Saved:
         }
 
 
-def write(path: str | Path, fitted: Fitted, identity: dict[str, Any]) -> Path:
+def write(
+    path: str | Path,
+    fitted: Fitted,
+    identity: dict[str, Any],
+    calibration: Calibration | None,
+) -> Path:
     """Write a fitted nowcaster: weights, errors, and a header that tells the rest."""
     tensors = {f"network.{k}": v for k, v in fitted.network.state_dict().items()}
     tensors |= {f"dressing.{k}": v for k, v in fitted.dressing.to_tensors().items()}
@@ -84,6 +95,9 @@ def write(path: str | Path, fitted: Fitted, identity: dict[str, Any]) -> Path:
         "log": fitted.log.to_dict("list"),
         "versions": {"stormfusion": __version__, "torch": torch.__version__},
     }
+    if calibration is not None:
+        more, told = calibration.to_tensors()
+        tensors, header = tensors | more, header | {"calibration": told}
     return checkpoint.save(path, tensors, header)
 
 

@@ -73,6 +73,7 @@ class Forecaster(Estimator):
         members: int = 20,
         reference_time: object | None = None,
         seed: int | None = None,
+        calibrated: bool = True,
     ) -> Ensemble:
         """
         An ensemble of possible futures.
@@ -88,14 +89,18 @@ class Forecaster(Estimator):
             How many, 2 or more. Member 7 is the same however many are asked for.
         seed
             Another one gives other members; that of the nowcaster by default.
+        calibrated
+            Whether to apply the calibration, if the nowcaster has one.
         """
-        caster = self._caster(event, dressed=True)
+        caster = self._caster(event, dressed=True, calibrated=calibrated)
         made = caster.forecast(event, reference_time)
         dataset = caster.stack(made, members, seed).to_dataset()
         initial = caster.initial(event, made)
         if initial is not None:
             dataset["initial"] = initial
-        return Ensemble(self._stamped(dataset))
+        if caster.calibration is not None:
+            dataset.attrs["calibration"] = caster.calibration.text()
+        return Ensemble(self._stamped(dataset), calibration=caster.calibration)
 
     def footprint(
         self,
@@ -109,6 +114,7 @@ class Forecaster(Estimator):
         hail: Hail | None = None,
         reference_time: object | None = None,
         seed: int | None = None,
+        calibrated: bool = True,
     ) -> Footprint:
         """
         The footprint of an ensemble, member by member: memory does not grow with them.
@@ -119,13 +125,13 @@ class Forecaster(Estimator):
             As in `predict`.
         hazards, by_lead, accumulation, law, hail
             As in `Ensemble.footprint`.
-        members, seed
+        members, seed, calibrated
             As in `ensemble`.
         percentiles
             From 0 to 100. Of other variables than VIL they are the nearest of 256
             values, and `footprint.dataset.percentiles` says how near.
         """
-        caster = self._caster(event, dressed=True)
+        caster = self._caster(event, dressed=True, calibrated=calibrated)
         means = Means(law, hail)
         check_hazards(hazards, caster.task.target, means)
         made = caster.forecast(event, reference_time)
@@ -141,7 +147,12 @@ class Forecaster(Estimator):
         )
         for member in caster.members(made, members, seed):
             gathered.add(member)
-        return Footprint(self._stamped(gathered.finish().dataset))
+        dataset = gathered.finish().dataset
+        if caster.calibration is not None:
+            dataset = caster.calibration.footprint(dataset)
+        else:
+            dataset.attrs["calibration"] = "none"
+        return Footprint(self._stamped(dataset))
 
     def motion(
         self, event: Event | xr.Dataset, *, reference_time: object | None = None
@@ -192,7 +203,12 @@ class Forecaster(Estimator):
         method = getattr(self._network, "motion", "lucas-kanade")
         return self._stamped(field_of_motion(caster, event, reference_time, method))
 
-    def _caster(self, *events: Event | xr.Dataset, dressed: bool = False) -> Hindcaster:
+    def _caster(
+        self,
+        *events: Event | xr.Dataset,
+        dressed: bool = False,
+        calibrated: bool = True,
+    ) -> Hindcaster:
         free = isinstance(self._network, Untrained)
         if free and dressed:
             free = self._network.module.samples
@@ -202,4 +218,12 @@ class Forecaster(Estimator):
         else:
             fitted = self._checked()
             task, network, dressing = fitted.task, fitted.network, fitted.dressing
-        return Hindcaster(self.name, task, network, dressing, self.device, self.seed)
+        return Hindcaster(
+            self.name,
+            task,
+            network,
+            dressing,
+            self.device,
+            self.seed,
+            self.calibration if calibrated else None,
+        )

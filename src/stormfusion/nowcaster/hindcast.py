@@ -13,6 +13,7 @@ from torch import nn
 from tqdm.auto import tqdm
 
 from stormfusion import sampling
+from stormfusion.calibration import Calibration
 from stormfusion.classical import Classic
 from stormfusion.data.catalog import Catalog
 from stormfusion.data.event import Event
@@ -42,6 +43,8 @@ class Hindcaster:
         Where the network is.
     seed
         Of the members.
+    calibration
+        Of the members, if there is one.
     """
 
     name: str
@@ -50,6 +53,7 @@ class Hindcaster:
     dressing: Dressing | None
     device: str
     seed: int
+    calibration: Calibration | None = None
 
     def forecast(
         self, event: Any, reference_time: object | None
@@ -104,7 +108,11 @@ class Hindcaster:
             if seed is None
             else whole("seed", seed, least=0, most=LARGEST_SEED)
         )
-        return made.members(self.dressing, range(members), seed=seed)
+        if self.calibration is None:
+            return made.members(self.dressing, range(members), seed=seed)
+        self.calibration.check(made.array())
+        drawn = Drawn(made, self.dressing, range(members), seed)
+        return self.calibration.members(drawn)
 
     @property
     def samples(self) -> bool:
@@ -219,6 +227,19 @@ class Hindcaster:
                 ensembles[caster.name] = caster.stack(made, members, None)
         observed = sampling.observation(event, start, self.task)
         tally.add(forecasts, observed, ensembles=ensembles, event=event.id)
+
+
+@dataclass(frozen=True, eq=False)
+class Drawn:
+    """Members of a forecast that can be gone through more than once."""
+
+    made: Forecast | ClassicForecast
+    dressing: Dressing | None
+    numbers: range
+    seed: int
+
+    def __iter__(self) -> Iterator[NDArray[np.float32]]:
+        return self.made.members(self.dressing, self.numbers, seed=self.seed)
 
 
 def _shortened(

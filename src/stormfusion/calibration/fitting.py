@@ -1,0 +1,271 @@
+"""Fitting a calibration: on past forecasts, held out group by group."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+from tqdm.auto import tqdm
+
+from stormfusion.calibration.calibration import Calibration
+from stormfusion.calibration.cases import Case, Sample, folds_of, sampled
+from stormfusion.calibration.curves import (
+    METHODS,
+    Curve,
+    Method,
+    brier_of,
+    chosen,
+    identity,
+)
+from stormfusion.calibration.members import (
+    MemberMap,
+    applied,
+    fit_members,
+    scored,
+    summed,
+)
+from stormfusion.calibration.report import reported
+from stormfusion.calibration.tables import Table, tabled
+from stormfusion.footprint import Means, check_hazards
+from stormfusion.hazards import Hazard
+
+
+def fit(
+    cases: Sequence[Case],
+    hazards: Sequence[str | Hazard] = (),
+    *,
+    method: Method = "auto",
+    folds: int = 5,
+    pixels: int = 40_000,
+    means: Means | None = None,
+    seed: int = 0,
+    progress: bool = True,
+) -> Calibration:
+    """
+    Fit a calibration on past forecasts.
+
+    Members are mapped first: by quantiles, then in their spread, each where it lowers
+    the CRPS. Then each hazard has a curve for its probabilities, where that lowers the
+    Brier score. Nothing is made worse on the cases themselves. What it does to others
+    is told by cases held out, a group at a time, for which all is fitted anew.
+
+    Parameters
+    ----------
+    cases
+        Past forecasts and what came. They are made twice, where there are hazards.
+    hazards
+        Whose probabilities have curves.
+    method
+        `"isotonic"`, `"beta"`, `"none"`, or of these the one with the lowest Brier
+        score on cases held out, hazard by hazard and lead by lead: `"auto"`.
+    folds
+        Parts of the groups that are held out in turn.
+    pixels
+        On which members are mapped, in all; 1000 of a case at most, drawn at random.
+    means
+        What hazards of other variables are told by.
+    seed
+        Of the pixels drawn.
+    progress
+        Draw a progress bar.
+
+    Returns
+    -------
+    Calibration
+        With `report`, what it did to the cases and to those held out.
+
+    Raises
+    ------
+    ValueError
+        If there is no case, a setting is out of range, or a hazard is not to be told
+        from the variable.
+    """
+    if method not in METHODS:
+        raise ValueError(
+            f"method is {method!r}, wanted one of {', '.join(map(repr, METHODS))}"
+        )
+    if not cases:
+        raise ValueError(
+            "got no past forecast to calibrate on, wanted several; give a catalog with "
+            "longer events"
+        )
+    means = Means() if means is None else means
+    folded = folds_of([case.group for case in cases], max(folds, 1))
+    count = max(folded) + 1
+    rng = np.random.default_rng(seed)
+    some = min(1000, max(pixels // len(cases), 1))
+    parts: list[Sample] = []
+    found: tuple[Hazard, ...] = ()
+    like = None
+    bar = tqdm(cases, disable=not progress, desc="calibrate members")
+    for case, fold in zip(bar, folded, strict=True):
+        members, observed, _ = case.make()
+        if like is None:
+            like = members.isel(member=0, drop=True)
+            found = check_hazards(hazards, str(members.name), means)
+        elif like.sizes["lead"] != members.sizes["lead"]:
+            raise ValueError(
+                f"past forecasts have {like.sizes['lead']} and "
+                f"{members.sizes['lead']} leads, wanted as many in each; use one task"
+            )
+        parts.append(sampled(members, observed, fold=fold, pixels=some, rng=rng))
+    assert like is not None
+    variable, sample = str(like.name), Sample.joined(parts)
+    mapping = fit_members(sample, variable)
+    outside = [mapping]
+    if count > 1:
+        outside = [
+            fit_members(sample.of(sample.fold != fold), variable)
+            for fold in range(count)
+        ]
+    scores = _scores(sample, mapping, outside)
+    raw, fitted, apart = _tables(
+        cases, folded, found, mapping, outside, means=means, progress=progress
+    )
+    curves, names = _curves(fitted, raw, method)
+    if _worse(fitted, raw, curves):
+        # mapped members tell a hazard worse whatever is made of them
+        mapping, fitted, apart = _unmapped(mapping), raw, raw
+        scores[1:] = scores[0]
+        curves, names = _curves(fitted, raw, method)
+    report = reported(
+        scores,
+        raw=raw,
+        fitted=fitted,
+        apart=apart,
+        curves=curves,
+        held_curves=_held_curves(apart, raw, method),
+        hazards=found,
+        like=like,
+        cases=len(cases),
+        groups=len({case.group for case in cases}),
+        names=names,
+    )
+    return Calibration(
+        mapping, {str(h): curves[n] for n, h in enumerate(found)}, report
+    )
+
+
+def _scores(
+    sample: Sample, mapping: MemberMap, outside: Sequence[MemberMap]
+) -> NDArray[np.float64]:
+    """CRPS by lead: of members as they are, mapped, and mapped by those held out."""
+    leads, plain = len(mapping.spread), _unmapped(mapping)
+    found = np.full((3, leads), np.nan)
+    found[0], found[1] = scored(sample, plain), scored(sample, mapping)
+    if len(outside) < 2:
+        return found
+    total = np.zeros((2, leads))
+    for fold, held in enumerate(outside):
+        own = sample.of(sample.fold == fold)
+        total += summed(applied(own.members, held), own.observed)
+    found[2] = total[0] / np.maximum(total[1], 1)
+    return found
+
+
+def _tables(
+    cases: Sequence[Case],
+    folded: Sequence[int],
+    hazards: tuple[Hazard, ...],
+    mapping: MemberMap,
+    outside: Sequence[MemberMap],
+    *,
+    means: Means,
+    progress: bool,
+) -> tuple[list[Table], list[Table], list[Table]]:
+    """Tables by fold: as told, with members mapped, and mapped by the other folds."""
+    if not hazards:
+        return [], [], []
+    plain = _unmapped(mapping)
+    kinds: list[list[Table]] = [[], [], []]
+    bar = tqdm(cases, disable=not progress, desc="calibrate probabilities")
+    for case, fold in zip(bar, folded, strict=True):
+        members, observed, initial = case.make()
+        done: dict[int, Table] = {}
+        for kind, one in enumerate((plain, mapping, outside[fold])):
+            same = id(one) if not one.identity else id(plain)
+            if same not in done:
+                done[same] = tabled(
+                    members,
+                    observed,
+                    hazards,
+                    mapping=one,
+                    means=means,
+                    initial=initial,
+                )
+            held = kinds[kind]
+            while len(held) <= fold:
+                held.append(np.zeros_like(done[same]))
+            held[fold] += done[same]
+    return kinds[0], kinds[1], kinds[2]
+
+
+def _unmapped(mapping: MemberMap) -> MemberMap:
+    """A map that leaves members as they are."""
+    leads = len(mapping.spread)
+    return replace(mapping, strength=np.zeros(leads), spread=np.ones(leads))
+
+
+def _parts(
+    tables: Sequence[Table], hazard: int, lead: int
+) -> list[tuple[Curve, Curve]]:
+    return [(t[hazard, lead, :, 0], t[hazard, lead, :, 1]) for t in tables]
+
+
+def _left(tables: Sequence[Table], hazard: int, lead: int) -> float:
+    """What is left by probabilities as they are told, and a little for rounding."""
+    parts = _parts(tables, hazard, lead)
+    total = sum(brier_of(identity(*part), *part) for part in parts)
+    return total * (1 + 1e-9) + 1e-9
+
+
+def _worse(
+    fitted: Sequence[Table], raw: Sequence[Table], curves: Sequence[Curve]
+) -> bool:
+    """Whether a hazard is told worse than it was, at some lead."""
+    return any(
+        sum(brier_of(curve[lead], *part) for part in _parts(fitted, hazard, lead))
+        > _left(raw, hazard, lead)
+        for hazard, curve in enumerate(curves)
+        for lead in range(len(curve))
+    )
+
+
+def _curves(
+    tables: Sequence[Table], raw: Sequence[Table], method: Method
+) -> tuple[list[NDArray[np.float64]], list[list[str]]]:
+    """Curves and their names, by hazard and lead."""
+    if not tables:
+        return [], []
+    hazards, leads = tables[0].shape[:2]
+    curves, names = [], []
+    for hazard in range(hazards):
+        rows: list[Curve] = []
+        told: list[str] = []
+        for lead in range(leads):
+            parts = _parts(tables, hazard, lead)
+            name, curve = "none", identity(*parts[0])
+            if sum(pairs.sum() for pairs, _ in parts):
+                most = _left(raw, hazard, lead)
+                name, curve = chosen(parts, method, most=most)
+            rows.append(curve)
+            told.append(name)
+        curves.append(np.stack(rows))
+        names.append(told)
+    return curves, names
+
+
+def _held_curves(
+    tables: Sequence[Table], raw: Sequence[Table], method: Method
+) -> list[list[NDArray[np.float64]]]:
+    """Curves for each fold, of the others."""
+    if len(tables) < 2:
+        return []
+    found = []
+    for fold in range(len(tables)):
+        rest, plain = (
+            [t for number, t in enumerate(kind) if number != fold]
+            for kind in (tables, raw)
+        )
+        found.append(_curves(rest, plain, method)[0])
+    return found
