@@ -7,7 +7,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from stormfusion.calibration.members import MemberMap
-from stormfusion.footprint import Accumulator, Fields, Means, Reading
+from stormfusion.footprint import Accumulator, Means, occurred
 from stormfusion.hazards import Hazard
 
 Table = NDArray[np.float64]
@@ -85,48 +85,6 @@ def mapped_members(values: NDArray[Any], mapping: MemberMap) -> Any:
         mean = (total / np.maximum(known, 1)).astype(np.float32)
     for member in values:
         yield mapping.values(mapping.numbers(member), mean)
-
-
-def occurred(
-    observed: xr.DataArray,
-    like: xr.DataArray,
-    hazards: tuple[Hazard, ...],
-    means: Means,
-    initial: NDArray[Any] | None,
-) -> tuple[list[NDArray[np.float32]], list[NDArray[np.float32]]]:
-    """
-    Where each hazard came, by lead and in the window; NaN where that is not known.
-
-    Parameters
-    ----------
-    observed
-        What came, (lead, y, x), of the variable and in the units of `like`.
-    like
-        The forecast, for its labels.
-    hazards, means, initial
-        As of a footprint.
-    """
-    fields = Fields(like, hazards, means, initial)
-    values = observed.transpose("lead", "y", "x").to_numpy()
-    missing = np.isnan(values)
-    reading = Reading(fields, values, ~missing if missing.any() else None)
-    by_lead: list[Any] = [None] * len(hazards)
-    in_window: list[Any] = [None] * len(hazards)
-    for group in fields.groups:
-        found, there = reading.of(group)
-        whole = slice(None)
-        if group.windows is not None:
-            whole = slice(int(np.argmax(group.windows.whole)), None)
-        for number, event in zip(
-            group.hazards, reading.events(group, found, there), strict=True
-        ):
-            came = event.astype(np.float32)
-            ever = came[whole].max(0)
-            if there is not None:
-                came = np.where(there, came, np.nan)
-                ever = np.where(there[whole].all(0), ever, np.nan)
-            by_lead[number], in_window[number] = came, ever
-    return by_lead, in_window
 
 
 def _count(

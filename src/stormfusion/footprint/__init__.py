@@ -9,8 +9,9 @@ from stormfusion.footprint.gathering import (
     stacked,
 )
 from stormfusion.footprint.netcdf import write_netcdf
+from stormfusion.footprint.observing import at_leads, occurred
 from stormfusion.footprint.ordering import Histogram, ordered, rank
-from stormfusion.footprint.product import Footprint, at_leads
+from stormfusion.footprint.product import Footprint
 
 __all__ = [
     "KNOWN",
@@ -25,6 +26,7 @@ __all__ = [
     "at_leads",
     "check_hazards",
     "check_percentiles",
+    "occurred",
     "ordered",
     "rank",
     "stacked",

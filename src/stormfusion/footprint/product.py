@@ -2,12 +2,11 @@
 
 from collections.abc import Sequence
 
-import numpy as np
 import xarray as xr
 
-from stormfusion import verification
+from stormfusion.footprint.scoring import scored
 from stormfusion.footprint.showing import Shown
-from stormfusion.units import as_ours
+from stormfusion.units import ZRLaw
 
 
 class Footprint(Shown):
@@ -17,12 +16,17 @@ class Footprint(Shown):
     Parameters
     ----------
     dataset
-        `probability` and `window_probability` of each hazard [1], `percentile` and
-        `window_percentile`, `mean` and `spread` of the variable. Those of the window
-        speak of the time from the first to the last lead: the probability that the
-        hazard occurs at any lead, and the percentile of each member's maximum. All are
-        of the members that know a pixel, whose share is `known`, and NaN where they are
-        fewer than half.
+        Of each hazard `probability` at each lead and `window_probability` at any lead
+        [1]; `arrival`, the median lead time at which it first occurs in the members in
+        which it does, with its tenth and ninetieth percentile, `arrival_lower` and
+        `arrival_upper` [min]; `duration`, the mean over all members of the time for
+        which it occurs [min]; and `displacement` and `window_displacement`, how far the
+        members displace it from one another, so that no map can be trusted closer [km].
+        Of the variable `percentile`, `mean` and `spread` at each lead, and
+        `window_percentile` and `window_mean` of each member's largest value. Of rain
+        `accumulation`, its mean over the window, and `accumulation_percentile` [mm].
+        All are of the members that know a pixel, whose share is `known`, and NaN where
+        they are fewer than half, or for the window fewer know it at all leads.
 
     Examples
     --------
@@ -40,6 +44,7 @@ class Footprint(Shown):
         *,
         scales: Sequence[int] = (1, 5, 17),
         bins: int = 10,
+        law: str | ZRLaw | None = None,
     ) -> xr.Dataset:
         """
         Score the probabilities and percentiles against what came.
@@ -52,104 +57,42 @@ class Footprint(Shown):
         Parameters
         ----------
         observed
-            The observed variable at the times of the leads, with `lead` or `time`.
+            The observed variable at the times of the leads, with `lead` or `time`. With
+            `time`, the frame at the start of the forecast is used for sums of rain
+            where it is there too. Rain is summed as that of the forecast was.
         scales
             Widths of the windows of the fractions skill score [pixels], odd.
         bins
             Bins of the reliability diagram.
+        law
+            By which rain is had from reflectivity; that of the forecast, by default.
 
         Returns
         -------
         Dataset
             By hazard, and by lead where they are not of the window, whose names begin
-            with `window_`: `brier` and its parts, `brier_skill`, `roc_area`, `fss`,
-            the reliability diagram, and `granularity` [km], as from
-            `verification.verify(..., probability=True)`; and the `quantile_score` of
-            the percentiles, in the units of the variable. A pixel missing in forecast
-            or observation is not counted; in the window none counts of which a frame
-            is missing.
+            with `window_`:
+
+            - `brier` and its parts, `brier_skill` against the observed frequency,
+              `roc_area`, `fss` by scale, the reliability diagram with its consistency
+              bars, and `granularity` [km], as from
+              `verification.verify(..., probability=True)`;
+            - `sharpness`, the variance of the probabilities;
+            - `pod` and `pofd` along `bin`, the ROC curve, and `economic_value` along
+              `cost_loss`, of all leads together;
+            - the `quantile_score` of each percentile, and `crps`, which is estimated
+              from the percentiles and says from how many, in the units of the variable;
+              for that of the members see `Ensemble.verify`.
+
+            A pixel missing in forecast or observation is not counted; in the window
+            none counts of which a frame is missing.
+
+        Raises
+        ------
+        ValueError
+            If there is no hazard, one of hail reports, which radar does not observe, or
+            a frame is absent.
+        GridMismatchError
+            If the observation lies on another grid.
         """
-        if not self.hazards:
-            raise ValueError(
-                "this footprint has no hazard to verify; name one where it is made, "
-                "such as footprint('vil >= 12 kg m-2')"
-            )
-        scores = {}
-        for hazard in self.hazards:
-            truth = at_leads(observed, self.dataset, hazard.variable)
-            occurred = hazard.occurs(truth)
-            chosen = self.dataset.sel(hazard=str(hazard))
-            window = occurred.max("lead", skipna=False)
-            pairs = {"": occurred, "window_": window}
-            found = {
-                f"{what}{name}": score
-                for what, truth in pairs.items()
-                for name, score in verification.verify(
-                    chosen[f"{what}probability"],
-                    truth,
-                    probability=True,
-                    scales=scales,
-                    bins=bins,
-                ).items()
-            }
-            scores[str(hazard)] = xr.Dataset(found).drop_vars("hazard", errors="ignore")
-        joined = xr.concat(
-            list(scores.values()), dim="hazard", coords="minimal", compat="override"
-        )
-        return joined.assign_coords(hazard=list(scores)).assign(self._pinball(observed))
-
-    def _pinball(self, observed: xr.DataArray | xr.Dataset) -> dict[str, xr.DataArray]:
-        """The scores of the percentiles, where there are some."""
-        if "percentile" not in self.dataset or "variable" not in self.dataset.attrs:
-            return {}
-        truth = at_leads(observed, self.dataset, self.dataset.attrs["variable"])
-        levels = self.dataset["quantile"].values
-        some = {"quantile": levels[(levels > 0) & (levels < 1)]}
-        found = {}
-        for what, came in (("", truth), ("window_", truth.max("lead", skipna=False))):
-            values = self.dataset[f"{what}percentile"].sel(some)
-            found[f"{what}quantile_score"] = verification.quantile_score(
-                values, came, quantile=some["quantile"]
-            )
-        return found if some["quantile"].size else {}
-
-
-def at_leads(
-    observed: xr.DataArray | xr.Dataset, forecast: xr.Dataset | xr.DataArray, name: str
-) -> xr.DataArray:
-    """The observation at a forecast's valid times, with its leads."""
-    if not isinstance(observed, xr.DataArray | xr.Dataset):
-        raise TypeError(
-            f"observed is a {type(observed).__name__}, wanted an xarray DataArray or "
-            "Dataset of the frames that came; give them with lead or time"
-        )
-    if isinstance(observed, xr.Dataset):
-        if name not in observed:
-            raise ValueError(
-                f"observed has no variable {name!r}, it has "
-                f"{', '.join(map(str, observed.data_vars)) or 'none'}; rename one"
-            )
-        observed = observed[name]
-    observed = as_ours(observed, name)
-    if "lead" in observed.dims:
-        return observed
-    if "time" not in observed.dims:
-        raise ValueError(
-            f"observed has dimensions {observed.dims}, wanted lead or time; give the "
-            "frames that follow the reference time"
-        )
-    if "time" not in forecast.coords:
-        raise ValueError(
-            "the forecast has no valid times, its leads cannot be found in observed; "
-            "give it the coordinate time, or observed the dimension lead"
-        )
-    wanted = np.atleast_1d(forecast["time"].to_numpy())
-    absent = ~np.isin(wanted, observed["time"].to_numpy())
-    if absent.any():
-        first, *_, last = np.datetime_as_string(wanted[[0, 0, -1]], "s")
-        raise ValueError(
-            f"observed has no frame at {np.datetime_as_string(wanted[absent][0], 's')} "
-            f"and the forecast has; give all frames from {first} to {last}"
-        )
-    chosen = observed.sel(time=wanted).drop_vars("time").rename(time="lead")
-    return chosen.assign_coords(lead=forecast["lead"].to_numpy())
+        return scored(self.dataset, observed, scales=scales, bins=bins, law=law)
