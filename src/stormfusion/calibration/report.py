@@ -49,7 +49,8 @@ def reported(
     found: dict[str, Any] = {"crps": (("stage", "lead"), scores, crps)}
     coords: dict[str, Any] = {"stage": stages}
     if "lead" in like.coords:
-        coords["lead"] = like["lead"].variable
+        told = {"standard_name": "forecast_period"}
+        coords["lead"] = ("lead", like["lead"].to_numpy(), told)
     attrs = {"cases": cases, "groups": groups, "variable": str(like.name)}
     if not hazards:
         return xr.Dataset(found, coords=coords, attrs=attrs)
@@ -113,7 +114,7 @@ def reported(
     text = ["; ".join(dict.fromkeys(row)) for row in names]
     found["curve"] = (
         ("hazard",),
-        np.array(text, dtype=object),
+        np.array(text),
         {"long_name": "curves of the leads and the window"},
     )
     return xr.Dataset(found, coords=coords, attrs=attrs)
