@@ -49,8 +49,8 @@ def reported(
     found: dict[str, Any] = {"crps": (("stage", "lead"), scores, crps)}
     coords: dict[str, Any] = {"stage": stages}
     if "lead" in like.coords:
-        told = {"standard_name": "forecast_period"}
-        coords["lead"] = ("lead", like["lead"].to_numpy(), told)
+        standard = {"standard_name": "forecast_period"}
+        coords["lead"] = ("lead", like["lead"].to_numpy(), standard)
     attrs = {"cases": cases, "groups": groups, "variable": str(like.name)}
     if not hazards:
         return xr.Dataset(found, coords=coords, attrs=attrs)

@@ -24,12 +24,17 @@ class Exported:
                 f"got a {type(dataset).__name__}, wanted an xarray Dataset; make one "
                 "with Ensemble.footprint"
             )
-        if not {"probability", "percentile", "mean"} & set(dataset.data_vars):
+        wanted = {"probability", "percentile", "mean"}
+        wanted |= {f"window_{name}" for name in wanted}
+        if not wanted & set(dataset.data_vars):
             raise ValueError(
                 f"a footprint holds probability, percentile or mean, got "
                 f"{', '.join(map(str, dataset.data_vars)) or 'no variable'}; make one "
                 "with Ensemble.footprint"
             )
+        for name in ("probability", "window_probability"):
+            if name in dataset:
+                _check_probability(dataset[name])
         self.dataset = dataset
 
     @property
@@ -48,3 +53,13 @@ class Exported:
     def to_netcdf(self, path: str | Path) -> Path:
         """Write CF netCDF, whole or not at all; returns the path."""
         return write_netcdf(self.dataset, path)
+
+
+def _check_probability(chance: xr.DataArray) -> None:
+    """Probabilities lie between 0 and 1, or are missing."""
+    least, most = float(chance.min()), float(chance.max())
+    if least < -1e-6 or most > 1 + 1e-6:
+        raise ValueError(
+            f"{str(chance.name)!r} runs from {least:g} to {most:g}, wanted shares from "
+            "0 to 1; divide percentages by 100"
+        )

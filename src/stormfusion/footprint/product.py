@@ -2,10 +2,12 @@
 
 from collections.abc import Sequence
 
+import numpy as np
 import xarray as xr
 
 from stormfusion.footprint.scoring import scored
 from stormfusion.footprint.showing import Shown
+from stormfusion.grids import Grid
 from stormfusion.units import ZRLaw
 
 
@@ -37,6 +39,79 @@ class Footprint(Shown):
     >>> footprint.dataset.window_probability.dims
     ('hazard', 'y', 'x')
     """
+
+    def area(
+        self, probability: float | Sequence[float] = (0.1, 0.3, 0.5, 0.7, 0.9)
+    ) -> xr.Dataset:
+        """
+        Area in which each hazard has a probability, or a higher one.
+
+        Parameters
+        ----------
+        probability
+            One or several, above 0 and up to 1.
+
+        Returns
+        -------
+        Dataset
+            `area` by hazard, lead and probability, and `window_area` at any lead
+            [km2]. Missing pixels do not count; how large they are is `missing` and
+            `window_missing`. On a grid in degrees pixels are smaller towards the poles.
+
+        Raises
+        ------
+        ValueError
+            If there is no hazard, or a probability is out of range.
+        GridMismatchError
+            If the grid has no coordinates.
+
+        Examples
+        --------
+        >>> chance = np.array([[[0.0, 0.2], [0.6, 1.0]]])
+        >>> coords = {"hazard": ["vil >= 12 kg m-2"], "y": [0, 2e3], "x": [0, 1e3]}
+        >>> chance = xr.DataArray(chance, coords=coords, dims=("hazard", "y", "x"))
+        >>> footprint = Footprint(chance.to_dataset(name="window_probability"))
+        >>> footprint.area([0.2, 0.5]).window_area.values
+        array([[6., 4.]])
+        """
+        if not self.hazards:
+            raise ValueError(
+                "this footprint has no hazard, so no probability; name one where it is "
+                "made, such as footprint('vil >= 12 kg m-2')"
+            )
+        levels = np.atleast_1d(np.asarray(probability, dtype=np.float64))
+        if levels.ndim != 1 or not ((levels > 0) & (levels <= 1)).all():
+            raise ValueError(
+                f"probability is {probability!r}, wanted numbers above 0 and up to 1, "
+                "such as 0.5"
+            )
+        width, height = Grid.of(self.dataset).metres()
+        shape = self.dataset.sizes["y"], self.dataset.sizes["x"]
+        pixel = xr.DataArray(
+            np.broadcast_to(width * height / 1e6, shape), dims=("y", "x")
+        )
+        level = xr.DataArray(levels, dims="probability")
+        told = {"units": "1", "long_name": "least probability"}
+        found = {}
+        for prefix in ("", "window_"):
+            name = f"{prefix}probability"
+            if name not in self.dataset:
+                continue
+            chance = self.dataset[name]
+            # the dimension of the levels has the name of the variable
+            over = [
+                (pixel * (chance.rename(None) >= np.float32(p))).sum(("y", "x"))
+                for p in level.values
+            ]
+            area = xr.concat(over, "probability").transpose(..., "probability")
+            attrs = {"units": "km2", "long_name": "area of this probability or more"}
+            found[f"{prefix}area"] = area.assign_attrs(attrs)
+            gone = (pixel * chance.isnull()).sum(("y", "x"))
+            attrs = {"units": "km2", "long_name": "area where nothing is known"}
+            found[f"{prefix}missing"] = gone.assign_attrs(attrs)
+        made = xr.Dataset(found).assign_coords(probability=level)
+        made["probability"].attrs = told
+        return made.drop_vars(["crs"], errors="ignore")
 
     def verify(
         self,
