@@ -8,7 +8,7 @@ import xarray as xr
 from stormfusion.footprint.scoring import scored
 from stormfusion.footprint.showing import Shown
 from stormfusion.grids import Grid
-from stormfusion.units import ZRLaw
+from stormfusion.units import ZRLaw, exceeds
 
 
 class Footprint(Shown):
@@ -98,9 +98,8 @@ class Footprint(Shown):
             if name not in self.dataset:
                 continue
             chance = self.dataset[name]
-            # the dimension of the levels has the name of the variable
             over = [
-                (pixel * (chance.rename(None) >= np.float32(p))).sum(("y", "x"))
+                (pixel * exceeds(chance.rename(None), p)).sum(("y", "x"))
                 for p in level.values
             ]
             area = xr.concat(over, "probability").transpose(..., "probability")
