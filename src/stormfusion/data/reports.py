@@ -140,7 +140,7 @@ def sound(found: pd.DataFrame) -> Any:
 def _utc(given: Any, name: str) -> Any:
     """Times in UTC without a zone, NaT where there is none."""
     try:
-        times = pd.to_datetime(pd.Series(np.asarray(given)), utc=True)
+        times = pd.to_datetime(pd.Series(np.asarray(given)), utc=True, format="ISO8601")
     except (TypeError, ValueError) as error:
         raise ValueError(
             f"the column {name!r} of the reports holds no times ({error}), wanted "

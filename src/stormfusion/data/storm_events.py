@@ -259,5 +259,6 @@ def _times(
         + ("-" + parts["month"].map(month) + "-" + parts["day"].str.zfill(2))
         + (" " + parts["clock"].str.zfill(8))
     )
+    iso = iso.where(full.notna())
     times = pd.to_datetime(iso, format="%Y-%m-%d %H:%M:%S", errors="coerce")
     return times, full

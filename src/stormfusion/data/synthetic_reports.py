@@ -151,8 +151,10 @@ def synthetic_report_probability(
             off = np.hypot((rows - row) * y, (columns - column) * x)
             none[number][off <= distance] += np.log1p(-p)
     frames = max(round(window / seconds), 1)
-    past = np.concatenate([np.zeros((frames, *grid.shape)), none]).cumsum(axis=0)
-    found = like.copy(data=-np.expm1(past[frames:] - past[:-frames]))
+    past = none.copy()
+    for back in range(1, min(frames, len(none))):
+        past[back:] += none[:-back]
+    found = like.copy(data=0.0 - np.expm1(past))
     found.attrs = {"units": "1", "long_name": "true probability of a report of hail"}
     return found.rename("hail_probability")
 

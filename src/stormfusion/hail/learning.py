@@ -60,7 +60,7 @@ def learn(samples: Samples, *, folds: int, seed: int, progress: bool) -> Learned
         If there is no hit, no miss, or hits on one day only.
     """
     if not samples.hit.any() or samples.hit.all():
-        found = "every" if samples.hit.all() else "no"
+        found = "every" if samples.hit.any() else "no"
         raise CatalogError(
             f"{found} pixel that was looked at is near a report, wanted some that are "
             "and some that are not; give a larger catalog, or another size or distance"
