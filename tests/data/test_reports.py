@@ -37,6 +37,12 @@ def test_a_checked_table_stays_as_it_is():
     pd.testing.assert_frame_equal(checked_reports(found), found)
 
 
+def test_longitudes_of_either_kind_are_those_of_one():
+    found = checked_reports(table(longitude=[262.0, -98.0]))
+    assert found["longitude"].tolist() == [-98.0, -98.0]
+    assert found["end_longitude"].tolist() == [-98.0, -98.0]
+
+
 def test_zones_become_utc():
     times = pd.to_datetime(["2019-06-02 01:00-06:00"] * 2)
     found = checked_reports(table(time=times))
@@ -51,7 +57,7 @@ def test_zones_become_utc():
         ({"size": [1000.0, 25.4]}, "1 above 300 mm"),
         ({"latitude": [np.nan, 38.0]}, "1 without a place"),
         ({"latitude": [91.0, 38.0]}, "1 at an impossible place"),
-        ({"longitude": [-98.0, 262.0]}, "1 at an impossible place"),
+        ({"longitude": [-98.0, 362.0]}, "1 at an impossible place"),
         ({"time": [pd.NaT, pd.Timestamp("2019-06-01")]}, "1 without a time"),
         ({"end_time": pd.to_datetime(["2019-06-01"] * 2)}, "2 that end before they"),
         ({"end_time": pd.to_datetime(["2019-07-01"] * 2)}, "2 of more than 24 h"),

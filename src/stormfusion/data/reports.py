@@ -97,16 +97,19 @@ def checked_reports(reports: pd.DataFrame) -> pd.DataFrame:
 
 
 def fill_ends(found: pd.DataFrame) -> None:
-    """Let a report without a whole end place end where it begins."""
+    """Let a report without a whole end place end where it begins; wrap longitudes."""
     absent = found[["end_latitude", "end_longitude"]].isna().any(axis=1)
     for name in ("latitude", "longitude"):
         found[f"end_{name}"] = found[f"end_{name}"].mask(absent, found[name])
+    for name in ("longitude", "end_longitude"):
+        east = found[name]
+        found[name] = east.mask((east > 180) & (east <= 360), east - 360)
 
 
 def checks(found: pd.DataFrame, unknown: Any = False) -> dict[str, Any]:
     """Where a report has which fault, by its words."""
     north = found[["latitude", "end_latitude"]].abs()
-    east = found[["longitude", "end_longitude"]].abs()
+    east = found[["longitude", "end_longitude"]]
     place = found[["latitude", "longitude"]]
     lasting = found["end_time"] - found["time"]
     return {
@@ -115,7 +118,8 @@ def checks(found: pd.DataFrame, unknown: Any = False) -> dict[str, Any]:
         "in an unknown time zone": pd.Series(unknown, index=found.index),
         "without a time": found["time"].isna(),
         f"above {LARGEST:g} mm": found["size"] > LARGEST,
-        "at an impossible place": (north > 90).any(axis=1) | (east > 180).any(axis=1),
+        "at an impossible place": (north > 90).any(axis=1)
+        | ((east < -180) | (east > 360)).any(axis=1),
         "that end before they begin": lasting < pd.Timedelta(0),
         f"of more than {LONGEST / pd.Timedelta('1h'):g} h": lasting > LONGEST,
     }

@@ -134,7 +134,7 @@ def draw(
     GridMismatchError
         If the projection of an event is unknown.
     """
-    span = around.frames * np.timedelta64(interval, "s")
+    step = np.timedelta64(interval, "s")
     most = max(FEWEST, DRAWN // (STRATA * max(len(events), 1)))
     timely = np.zeros(len(reports), dtype=bool)
     placed = np.zeros(len(reports), dtype=bool)
@@ -150,7 +150,7 @@ def draw(
                 f"the projection of event {event.id!r} is unknown, so that reports "
                 "have no place in it; add a CF grid mapping or a 'crs' attribute"
             )
-        during = (begins <= frames.time[-1]) & (ends > frames.time[0] - span)
+        during = (begins <= frames.time[-1]) & (ends > frames.time[0] - step)
         timely |= during
         paths = paths_of(reports[during], frames.grid)
         paths = paths.where(paths.over(frames.grid, around.distance))
