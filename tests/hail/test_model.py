@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from stormfusion import Catalog, plot
 from stormfusion.data import synthetic_reports
-from stormfusion.data.synthetic_reports import synthetic_report_probability
+from stormfusion.data.spotters import synthetic_report_probability
 from stormfusion.errors import CatalogError, GridMismatchError
 from stormfusion.grids import Grid, places
 from stormfusion.hail import HailModel
@@ -292,6 +292,9 @@ def test_what_is_refused_of_a_fit(catalog, reports):
         fit(catalog, reports[:0], **options)
     with pytest.raises(CatalogError, match="are at other times than its events"):
         fit(catalog, reports.assign(time=pd.Timestamp("2001-01-01"), end_time=pd.NaT))
+    for name in ("folds", "seed"):
+        with pytest.raises(ValueError, match=f"{name} is -1, wanted a whole number"):
+            fit(catalog, reports, **{name: -1}, **options)
     one = reports[reports["id"].str.startswith(reports["id"][0][:16])]
     with pytest.raises(CatalogError, match="reported on 1 day of the catalog"):
         fit(catalog, one, size=6.0, **options)

@@ -3,8 +3,8 @@
 from stormfusion.data.catalog import Catalog
 from stormfusion.data.event import Event
 from stormfusion.data.scaling import SCALINGS
+from stormfusion.data.spotters import synthetic_reports
 from stormfusion.data.storm_events import read_hail_reports
-from stormfusion.data.synthetic_reports import synthetic_reports
 from stormfusion.data.task import Task
 
 __all__ = [

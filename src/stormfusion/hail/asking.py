@@ -36,22 +36,16 @@ class Wanted:
     window: dt.timedelta
 
 
-def checked(size: Any, distance: Any, window: Any, folds: Any, seed: Any) -> Wanted:
+def checked(size: Any, distance: Any, window: Any) -> Wanted:
     """
     What hail counts, in mm and m, or a sentence.
 
     Examples
     --------
-    >>> wanted = checked("1 inch", "10 km", "15 min", 5, 0)
+    >>> wanted = checked("1 inch", "10 km", "15 min")
     >>> wanted.size, wanted.distance, str(wanted.window)
     (25.4, 10000.0, '0:15:00')
     """
-    for name, value, least in (("folds", folds, 2), ("seed", seed, 0)):
-        whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
-        if not whole or value < least:
-            raise ValueError(
-                f"{name} is {value!r}, wanted a whole number, {least} or more"
-            )
     millimetres = length(size, "mm", name="size", example="1 inch")
     if millimetres > LARGEST:
         raise ValueError(
@@ -64,6 +58,13 @@ def checked(size: Any, distance: Any, window: Any, folds: Any, seed: Any) -> Wan
     except CatalogError as error:
         raise ValueError(str(error)) from error
     return Wanted(millimetres, metres, span.to_pytimedelta())
+
+
+def check_whole(value: Any, *, name: str, least: int) -> None:
+    """Refuse what is no whole number from `least` on."""
+    whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
+    if not whole or value < least:
+        raise ValueError(f"{name} is {value!r}, wanted a whole number, {least} or more")
 
 
 def length(value: Any, unit: str, *, name: str, example: str) -> float:
@@ -184,6 +185,18 @@ def check_values(values: Any, variable: str) -> str:
             f"got {values.name!r}, this model of hail was learned from {variable!r}; "
             f"pass that, or name the array with .rename({variable!r})"
         )
+    return frames_along(values)
+
+
+def frames_along(values: xr.DataArray) -> str:
+    """
+    The dimension of the frames, `lead` or `time`, beside `y` and `x`.
+
+    Examples
+    --------
+    >>> frames_along(xr.DataArray(np.zeros((2, 3, 4)), dims=("lead", "y", "x")))
+    'lead'
+    """
     steps = [dim for dim in ("lead", "time") if dim in values.dims]
     if len(steps) != 1 or not {"y", "x"} <= set(values.dims):
         raise ValueError(

@@ -3,7 +3,6 @@
 import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -65,8 +64,7 @@ class HailModel:
     curves, calibration
         What was learned.
     sums, counts, notes
-        How reliable it was on days left out, from how much, and how it was learned:
-        what `reliability` is made of.
+        What `reliability` is made of.
 
     Examples
     --------
@@ -112,11 +110,11 @@ class HailModel:
         """
         Learn from the observed frames of a catalog, and from reports of hail.
 
-        Windows lie side by side in time, and pixels a third of the distance apart. All
-        of those near a report are learned from, and a draw of the others, weighted so
-        that the frequency of reports is that of the catalog. Days are left out in turn
-        to choose how far the curves are held back, to calibrate, and for
-        `reliability`; a day begins at six in the morning by the sun.
+        Windows lie side by side, and pixels a third of the distance apart. All of those
+        near a report are learned from, and a draw of the others, weighted so that the
+        frequency of reports is that of the catalog. Days are left out in turn to choose
+        how far the curves are held back, to calibrate, and for `reliability`; a day
+        begins at six in the morning by the sun.
 
         Parameters
         ----------
@@ -167,7 +165,9 @@ class HailModel:
         TypeError, ValueError
             If an argument is wrong, or the variable is a size of hail itself.
         """
-        wanted = asking.checked(size, distance, window, folds, seed)
+        wanted = asking.checked(size, distance, window)
+        asking.check_whole(folds, name="folds", least=2)
+        asking.check_whole(seed, name="seed", least=0)
         if not isinstance(catalog, Catalog):
             raise TypeError(
                 f"got {type(catalog).__name__}, wanted a Catalog; make one with "
@@ -268,9 +268,8 @@ class HailModel:
                 numbers[place], spacing_m=grid.spacing, interval_s=interval
             )
         kept = {k: v for k, v in values.attrs.items() if k == "grid_mapping"}
-        attrs = {"units": "1", "long_name": self._long_name, **kept}
         made = ours.copy(data=found).rename("hail_probability")
-        made.attrs = attrs
+        made.attrs = {"units": "1", "long_name": self._long_name, **kept}
         return made.transpose(*values.dims)
 
     def chances(
@@ -327,10 +326,12 @@ class HailModel:
         asking.check_interval(interval_s, self.interval)
         spacing = float(spacing_m[0]), float(spacing_m[1])
         self._check_spacing(spacing, "yx" if self.degrees is None else "y")
-        around = Neighborhood(self.variable, self.distance, self._frames, spacing)
+        frames = asking.frames_of(self.window, self.interval)
+        around = Neighborhood(self.variable, self.distance, frames, spacing)
+        applied = Applied(self.curves, self.calibration)
         found = np.empty(values.shape, dtype=np.float32)
         for number, seen in enumerate(around.see(values)):
-            found[number] = self._applied.probability(seen)
+            found[number] = applied.probability(seen)
         return found
 
     def save(self, path: str | Path) -> Path:
@@ -373,14 +374,6 @@ class HailModel:
             If it is damaged, no model of hail, or comes from a later version.
         """
         return cls(**files.read(path))
-
-    @cached_property
-    def _frames(self) -> int:
-        return asking.frames_of(self.window, self.interval)
-
-    @cached_property
-    def _applied(self) -> Applied:
-        return Applied(self.curves, self.calibration)
 
     @property
     def _long_name(self) -> str:

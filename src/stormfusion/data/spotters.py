@@ -1,4 +1,4 @@
-"""Reports of hail for synthetic storms, and the probability they were drawn with."""
+"""People who report the hail of synthetic storms, and how likely they do."""
 
 from collections.abc import Iterator
 

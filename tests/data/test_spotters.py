@@ -7,7 +7,7 @@ import pytest
 from stormfusion import Catalog
 from stormfusion.data import synthetic_reports
 from stormfusion.data.reports import COLUMNS
-from stormfusion.data.synthetic_reports import (
+from stormfusion.data.spotters import (
     SIZES,
     people,
     synthetic_report_probability,
