@@ -13,18 +13,19 @@ from stormfusion.hail.logistic import Calibration, fit_calibration, fit_curves
 from stormfusion.hail.samples import Samples
 
 
-def drawn(rows=4000, days=12, seed=0, slope=10.0, weight=1.0):
+def drawn(rows=4000, days=12, seed=0, slope=10.0):
     """Samples whose logit grows with the peak, and a day of each."""
     rng = np.random.default_rng(seed)
     peak = rng.integers(0, 256, rows).astype(np.uint8)
     core = (peak * rng.random(rows)).astype(np.uint8)
-    chance = 1 / (1 + np.exp(7.0 - slope * peak / 255))
+    middle = 0.7 if slope > 0 else 0.3
+    chance = 1 / (1 + np.exp(-slope * (peak / 255 - middle)))
     return Samples(
         peak,
         core,
         (core // 2).astype(np.uint8),
         rng.random(rows) < chance,
-        np.full(rows, weight),
+        np.ones(rows),
         rng.integers(0, days, rows),
     )
 
@@ -37,6 +38,13 @@ def test_curves_never_fall(seed, ridge):
     curves = fit_curves(samples, ridge)
     assert (curves.weights >= 0).all()
     assert (np.diff(curves.tables, axis=1) >= 0).all()
+
+
+def test_where_hail_falls_from_weak_storms_all_are_alike():
+    samples = drawn(slope=-10.0, rows=20_000)
+    logit = fit_curves(samples, 1e-3).logit(samples)
+    frequency = samples.hit.mean()
+    np.testing.assert_allclose(1 / (1 + np.exp(-logit)), frequency, rtol=0.02)
 
 
 def test_the_gradient_is_that_of_the_loss(monkeypatch):

@@ -292,6 +292,10 @@ def test_what_is_refused_of_a_fit(catalog, reports):
         fit(catalog, reports[:0], **options)
     with pytest.raises(CatalogError, match="are at other times than its events"):
         fit(catalog, reports.assign(time=pd.Timestamp("2001-01-01"), end_time=pd.NaT))
+    with pytest.raises(ValueError, match="distance is 900 m, wanted that between"):
+        fit(catalog, reports, distance="900 m", **options)
+    with pytest.raises(ValueError, match="does not hold a whole number of frames"):
+        fit(catalog, reports, window="12 min", **options)
     for name in ("folds", "seed"):
         with pytest.raises(ValueError, match=f"{name} is -1, wanted a whole number"):
             fit(catalog, reports, **{name: -1}, **options)

@@ -125,7 +125,7 @@ def fit_curves(samples: Samples, ridge: float, start: Curves | None = None) -> C
     best = minimize(
         loss, theta, jac=True, method="L-BFGS-B", bounds=bounds, options=options
     )
-    return Curves(float(best.x[0]), np.maximum(best.x[1:], 0.0).reshape(shape))
+    return Curves(float(best.x[0]), best.x[1:].reshape(shape))
 
 
 def fit_calibration(
@@ -163,8 +163,7 @@ def fit_calibration(
         bounds=[(0.0, None), (0.0, None), (None, None)],
         options={"maxiter": 500, "ftol": 1e-10},
     )
-    a, b, c = (float(each) for each in best.x)
-    return Calibration(max(a, 0.0), max(b, 0.0), c)
+    return Calibration(*(float(each) for each in best.x))
 
 
 HELD = 1e-3
