@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -150,7 +150,16 @@ def codes(values: NDArray[np.floating[Any]], variable: str) -> Whole:
 def _mean(disk: Disk, field: Whole, known: Whole | None) -> Whole:
     """Mean over the pixels of the disk that are known, to the nearest whole number."""
     shape = (field.shape[0], field.shape[1])
-    count = in_map(disk, shape) if known is None else disk.total(known)
-    mean = disk.total(field) / np.maximum(count, np.uint16(1)).astype(np.float32)
+    part = _part(disk, shape) if known is None else _of_one(disk.total(known))
+    mean = np.multiply(disk.total(field), part, dtype=np.float32)
     mean += np.float32(0.5)
     return mean.astype(np.uint8)
+
+
+@lru_cache(maxsize=16)
+def _part(disk: Disk, shape: tuple[int, int]) -> NDArray[np.float32]:
+    return _of_one(in_map(disk, shape))
+
+
+def _of_one(count: Whole) -> NDArray[np.float32]:
+    return np.float32(1.0) / np.maximum(count, np.uint16(1)).astype(np.float32)

@@ -255,15 +255,13 @@ def _thinned(samples: Samples, most: int, rng: np.random.Generator) -> Samples:
     misses = np.flatnonzero(~samples.hit)
     misses = rng.permutation(misses)
     # what is dry is all alike
-    strength = np.where(samples.peak == 0, -1, samples.peak.astype(int) // _BYTES)
-    _, group = np.unique(
-        np.stack([samples.day[misses], strength[misses]]), axis=1, return_inverse=True
-    )
-    order = np.argsort(group.ravel(), kind="stable")
-    misses, group = misses[order], group.ravel()[order]
+    strength = np.where(samples.peak == 0, 0, 1 + samples.peak.astype(int) // _BYTES)
+    group = (STRATA + 1) * samples.day + strength
+    misses = misses[np.argsort(group[misses], kind="stable")]
+    _, group = np.unique(group[misses], return_inverse=True)
     counts = np.bincount(group)
     rank = np.arange(group.size) - np.repeat(counts.cumsum() - counts, counts)
-    dry = strength[misses] < 0
+    dry = strength[misses] == 0
     kept = rank < np.where(dry, 1, most)
     weight = counts[group] / np.minimum(counts[group], np.where(dry, 1, most))
     hits = np.flatnonzero(samples.hit)
