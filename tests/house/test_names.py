@@ -26,7 +26,7 @@ BARE = (Exception, tuple)
 """Errors and records need no example."""
 DEEPER = (
     *("verification", "losses", "nn", "training"),
-    *("plot", "units", "hazards", "grids", "errors"),
+    *("hail", "plot", "units", "hazards", "grids", "errors"),
 )
 
 

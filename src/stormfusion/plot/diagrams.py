@@ -129,7 +129,8 @@ def _diagram(above: "Axes", below: "Axes", dataset: xr.Dataset) -> None:
             below.plot(x[used], number[used], **look)
         else:
             gap = np.diff(np.sort(x[np.isfinite(x)]))
-            width = 0.8 * float(gap.min()) if gap.size else 0.08
+            # bins may be narrow where probabilities are small
+            width = max(0.8 * float(gap.min()), 0.008) if gap.size else 0.08
             below.bar(x[used], number[used], width=width, color=look["color"])
     if np.nanmax(np.append(dataset["count"].values.astype(float), 1.0)) > 50:
         below.set_yscale("log")
