@@ -1,0 +1,324 @@
+"""
+Calibration on other days, and what blurred members do to a footprint.
+
+Each of three sequences is forecast by nowcasters that were trained and calibrated on
+the two others, of another day or another country (see skill.py): STEPS, and networks
+with their errors dressed. For each, probabilities of rain sums and rates before and
+after: reliability, Brier skill against the climatology of the other days and against
+persistence (the hazard as it was observed last, yes or no), CRPS, and the granularity
+of the maps.
+
+Beside STEPS stands an ensemble of blurs: each of its members is the mean of eight
+members of STEPS, moved away from the mean of all until it is as spread as they are.
+That is what an ensemble of networks trained on squared errors looks like, with all else
+equal.
+
+Every run is kept in a folder; what is there is not run again. `--table` prints the
+tables.
+"""
+
+import argparse
+import os
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+from skill import SEQUENCES, fold, machine
+
+from stormfusion import Catalog, Ensemble, Event, Nowcaster
+from stormfusion.classical import rainfall
+from stormfusion.data.windows import starts
+from stormfusion.footprint import Means, occurred
+from stormfusion.hazards import Hazard
+from stormfusion.verification import (
+    crps_score,
+    crps_sums,
+    granularity_score,
+    granularity_sums,
+    probability_scores,
+    probability_sums,
+    reliability_scores,
+)
+
+RECIPES = ("steps", "unet", "unet+perceptual")
+HAZARDS = (
+    "rain >= 1 mm in 30 min",
+    "rain >= 5 mm in 30 min",
+    "rain_rate >= 5 mm h-1",
+)
+PARTS = (
+    "count",
+    "probability_sum",
+    "probability_squared",
+    "event_sum",
+    "event_probability",
+    "log_sum",
+)
+WINDOW = tuple(f"window_{name}" for name in PARTS)
+GROUP = 8
+"""Members of STEPS in a blurred one."""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", default=os.environ.get("STORMFUSION_DATA"))
+    parser.add_argument("--folder", type=Path, default=Path("calibration"))
+    parser.add_argument("--recipes", nargs="*", default=RECIPES)
+    parser.add_argument("--test", nargs="*", default=SEQUENCES, choices=SEQUENCES)
+    parser.add_argument("--epochs", type=int, default=8)
+    parser.add_argument("--members", type=int, default=20)
+    parser.add_argument("--table", action="store_true", help="only print the tables")
+    parser.add_argument("--figure", type=Path, help="draw the reliability diagrams")
+    settings = parser.parse_args()
+    if not settings.table:
+        if settings.data is None:
+            raise SystemExit("name the folder of the sequences with --data")
+        settings.folder.mkdir(parents=True, exist_ok=True)
+        for recipe, test in product(settings.recipes, settings.test):
+            path = settings.folder / f"{recipe} {test}.nc"
+            if not path.exists():
+                run(settings, recipe, test, path)
+    print(report(settings.folder))
+    if settings.figure is not None:
+        draw(settings.folder, settings.figure)
+
+
+def run(settings: argparse.Namespace, recipe: str, test: str, path: Path) -> None:
+    """Fit, calibrate and test one nowcaster; keep its sums."""
+    train, validation, tested = fold(Path(settings.data), test)
+    if recipe == "steps":
+        nowcaster = Nowcaster(recipe)
+        others: Catalog = train
+    else:
+        nowcaster = Nowcaster(recipe)
+        nowcaster.fit(
+            train, validation=validation, epochs=settings.epochs, batch_size=4
+        )
+        others = validation
+    nowcaster.calibrate(others, hazards=HAZARDS, members=settings.members)
+    rates = climatology(others, nowcaster)
+    total: dict[str, list[xr.Dataset]] = {}
+    for event in tested:
+        task = nowcaster._caster(event).task
+        for start in map(int, starts(event, task, stride=task.leads)):
+            now = start + task.history - 1
+            for name, sums in cases(nowcaster, event, now, rates, settings.members):
+                total.setdefault(name, []).append(sums)
+    names = list(total)
+    joined = xr.concat(
+        [xr.concat(total[name], "case").sum("case", keep_attrs=True) for name in names],
+        "forecast",
+    ).assign_coords(forecast=names)
+    joined.attrs |= {
+        "recipe": recipe,
+        "test": test,
+        "cases": len(total[names[0]]),
+        "about": machine(),
+        "calibration": nowcaster.calibration.text(),
+    }
+    joined.to_netcdf(path, engine="h5netcdf")
+
+
+def cases(
+    nowcaster: Nowcaster, event: Event, now: int, rates: np.ndarray, members: int
+):
+    """Sums of one hindcast: raw, calibrated, climatology, persistence, blurs."""
+    blurs = str(nowcaster.recipe) == "steps"
+    many = nowcaster.ensemble(
+        event,
+        members=members * (GROUP if blurs else 1),
+        reference_time=event.time[now],
+        calibrated=False,
+    )
+    raw = Ensemble(many.dataset.isel(member=slice(members)))
+    leads = many.values.sizes["lead"]
+    frames = event["rain_rate"].isel(time=slice(now + 1, now + 1 + leads)).load()
+    observed = raw.values.isel(member=0, drop=True).copy(data=frames.to_numpy())
+    hazards = tuple(Hazard.parse(name) for name in HAZARDS)
+    came, ever = occurred(observed, observed, hazards, Means(), raw.initial)
+    ensembles = {"raw": raw, "calibrated": raw.calibrate(nowcaster.calibration)}
+    if blurs:
+        ensembles["blurred"] = blurred(many)
+    for name, ensemble in ensembles.items():
+        made = ensemble.footprint(*HAZARDS, percentiles=(), accumulation=False)
+        yield (
+            name,
+            sums(
+                made.dataset.probability,
+                made.dataset.window_probability,
+                came,
+                ever,
+                crps_sums(ensemble.values, observed).sum("lead"),
+            ),
+        )
+    like = made.dataset
+    chance = xr.zeros_like(like.probability) + xr.DataArray(rates[:, 0], dims="hazard")
+    window = xr.zeros_like(like.window_probability) + xr.DataArray(
+        rates[:, 1], dims="hazard"
+    )
+    yield "climatology", sums(chance, window, came, ever, None)
+    past = event["rain_rate"].isel(time=slice(now - 6, now + 1)).load()
+    depths = rainfall(past[1:], initial=past[0])
+    last = [
+        h.occurs(depths if h.sums else past).isel(time=-1).to_numpy() for h in hazards
+    ]
+    held = xr.zeros_like(like.window_probability).copy(data=np.stack(last))
+    yield (
+        "persistence",
+        sums(held.broadcast_like(like.probability), held, came, ever, None),
+    )
+
+
+def blurred(many: Ensemble) -> Ensemble:
+    """Means of groups of members, as spread about the mean of all as these are."""
+    values = many.values
+    groups = values.sizes["member"] // GROUP
+    bare = values.to_numpy()[: groups * GROUP]
+    means = np.nanmean(bare.reshape(groups, GROUP, *bare.shape[1:]), axis=1)
+    middle = means.mean(0)
+    found = np.maximum(middle + np.sqrt(GROUP) * (means - middle), 0.0)
+    like = many.dataset.isel(member=slice(groups))
+    return Ensemble(like.assign(rain_rate=values[:groups].copy(data=found)))
+
+
+def sums(chance, window, came, ever, crps) -> xr.Dataset:
+    """Sums of the scores of probabilities, by hazard."""
+    parts = []
+    for number in range(len(HAZARDS)):
+        one, other = chance[number].drop_vars("hazard"), window[number]
+        truth = one.copy(data=came[number])
+        by_lead = probability_sums(one, truth, bins=20)
+        grains = granularity_sums(one)
+        whole = probability_sums(
+            other.drop_vars("hazard"),
+            other.drop_vars("hazard").copy(data=ever[number]),
+            bins=20,
+        )
+        parts.append(
+            xr.merge(
+                [
+                    by_lead.sum("lead"),
+                    grains.sum("lead"),
+                    whole.rename({k: f"window_{k}" for k in whole.data_vars}),
+                ],
+                combine_attrs="drop_conflicts",
+            )
+        )
+    made = xr.concat(parts, "hazard").assign_coords(hazard=list(HAZARDS))
+    return made if crps is None else made.assign(crps)
+
+
+def climatology(others: Catalog, nowcaster: Nowcaster) -> np.ndarray:
+    """How often each hazard was on the other days, at a lead and in a window."""
+    found = np.zeros((len(HAZARDS), 2, 2))
+    for event in others:
+        frames = event["rain_rate"].load()
+        leads = nowcaster.leads
+        for start in range(0, frames.sizes["time"] - leads, leads):
+            part = frames[start + 1 : start + 1 + leads]
+            lead = part.time - frames.time[start]
+            part = part.rename(time="lead").assign_coords(lead=lead.to_numpy())
+            hazards = tuple(Hazard.parse(name) for name in HAZARDS)
+            came, ever = occurred(
+                part, part, hazards, Means(), frames[start].to_numpy()
+            )
+            for number in range(len(HAZARDS)):
+                for slot, values in enumerate((came[number], ever[number])):
+                    known = ~np.isnan(values)
+                    found[number, slot] += values[known].sum(), known.sum()
+    return found[..., 0] / np.maximum(found[..., 1], 1)
+
+
+def pooled(folder: Path) -> dict[str, xr.Dataset]:
+    """Sums of each recipe over all tests."""
+    found: dict[str, list[xr.Dataset]] = {}
+    for path in sorted(folder.glob("*.nc")):
+        with xr.open_dataset(path, engine="h5netcdf") as opened:
+            held = opened.load()
+        found.setdefault(held.attrs["recipe"], []).append(held)
+    return {
+        name: xr.concat(parts, "test").sum("test", keep_attrs=True)
+        for name, parts in found.items()
+    }
+
+
+def report(folder: Path) -> str:
+    """Tables of what there is."""
+    lines = []
+    for recipe, total in pooled(folder).items():
+        lines += [f"\n### {recipe}\n", f"{total.attrs['about']}\n"]
+        lines += [
+            "| hazard | forecast | Brier skill to climatology | to persistence | "
+            "reliability term | resolution term | window: to climatology | "
+            "granularity |",
+            "|---|---|---|---|---|---|---|---|",
+        ]
+        scores = probability_scores(total.drop_vars(WINDOW, errors="ignore"))
+        window = probability_scores(
+            total[list(WINDOW)].rename({f"window_{k}": k for k in PARTS})
+        )
+        grain = granularity_score(total)
+        for hazard in HAZARDS:
+            for name in map(str, total.forecast.values):
+                at = {"hazard": hazard, "forecast": name}
+                base = {"hazard": hazard, "forecast": "climatology"}
+                last = {"hazard": hazard, "forecast": "persistence"}
+                brier = float(scores.brier.sel(at))
+                ever = float(window.brier.sel(at)) / float(window.brier.sel(base))
+                lines.append(
+                    f"| {hazard} | {name} | "
+                    f"{1 - brier / float(scores.brier.sel(base)):.3f} | "
+                    f"{1 - brier / float(scores.brier.sel(last)):.3f} | "
+                    f"{float(scores.brier_reliability.sel(at)):.5f} | "
+                    f"{float(scores.brier_resolution.sel(at)):.5f} | "
+                    f"{1 - ever:.3f} | {float(grain.sel(at)):.1f} km |"
+                )
+        crps = crps_score(total.sel(forecast=total.crps_pairs.isel(hazard=0) > 0))
+        for name in map(str, crps.forecast.values):
+            lines.append(f"\nCRPS, {name}: {float(crps.sel(forecast=name)):.4f} mm/h")
+    return "\n".join(lines)
+
+
+def draw(folder: Path, path: Path) -> None:
+    """Reliability diagrams before and after, a row for each recipe."""
+    import matplotlib.pyplot as plt
+
+    runs = pooled(folder)
+    figure, grid = plt.subplots(
+        len(runs),
+        len(HAZARDS),
+        figsize=(3.4 * len(HAZARDS), 3.3 * len(runs)),
+        squeeze=False,
+        sharex=True,
+        sharey=True,
+        layout="constrained",
+    )
+    for row, (recipe, total) in zip(grid, runs.items(), strict=True):
+        diagram = reliability_scores(total[list(PARTS)])
+        for ax, hazard in zip(row, HAZARDS, strict=True):
+            ax.plot([0, 1], [0, 1], color="0.6", lw=1, ls="--")
+            for name, color in (("raw", "#b35806"), ("calibrated", "#2166ac")):
+                one = diagram.sel(hazard=hazard, forecast=name)
+                # of fewer pixels than these a point says nothing
+                one = one.where(one["count"] >= 200)
+                ax.plot(
+                    one.forecast_probability,
+                    one.observed_frequency,
+                    "o-",
+                    color=color,
+                    ms=3,
+                    lw=1.2,
+                    label=name,
+                )
+            ax.set_title(f"{recipe}: {hazard}", fontsize=9, loc="left")
+            ax.set(xlim=(0, 1), ylim=(0, 1))
+        row[0].set_ylabel("observed frequency")
+    for ax in grid[-1]:
+        ax.set_xlabel("forecast probability")
+    grid[0, 0].legend(frameon=False)
+    figure.savefig(path)
+
+
+if __name__ == "__main__":
+    main()
