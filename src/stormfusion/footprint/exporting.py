@@ -1,10 +1,13 @@
 """What a footprint holds, and the files it goes into."""
 
 from pathlib import Path
+from typing import Self
 
 import xarray as xr
 
 from stormfusion.footprint.netcdf import write_netcdf
+from stormfusion.footprint.reading import read
+from stormfusion.footprint.zarr import write_zarr
 from stormfusion.hazards import Hazard
 
 
@@ -48,3 +51,12 @@ class Exported:
     def to_netcdf(self, path: str | Path) -> Path:
         """Write CF netCDF, whole or not at all; returns the path."""
         return write_netcdf(self.dataset, path)
+
+    def to_zarr(self, path: str | Path) -> Path:
+        """Write zarr."""
+        return write_zarr(self.dataset, path)
+
+    @classmethod
+    def open(cls, path: str | Path) -> Self:
+        """Read back."""
+        return cls(read(path))
