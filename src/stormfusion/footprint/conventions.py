@@ -207,7 +207,7 @@ def _described(name: str, dataset: xr.Dataset) -> dict[str, str]:
     variable = VARIABLES.get(str(dataset.attrs.get("variable")))
     if name in CELL_METHODS:
         found["cell_methods"] = CELL_METHODS[name]
-    if variable is None:
+    if variable is None or dataset[name].attrs.get("units") != variable.units:
         return found
     if name in AS_THE_VARIABLE and variable.standard_name is not None:
         found["standard_name"] = variable.standard_name

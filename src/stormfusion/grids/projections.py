@@ -117,6 +117,10 @@ def grid_mapping(crs: str) -> dict[str, object]:
         if "grid_mapping_name" not in found:
             # EPSG names the form for a sphere otherwise, CF does not
             found = {**_of_any_body(parsed), **found}
+    if found.get("grid_mapping_name") == "polar_stereographic":
+        # CF asks for the pole besides the parallel of true scale, pyproj gives one
+        north = float(str(found.get("standard_parallel", 90.0))) > 0
+        found.setdefault("latitude_of_projection_origin", 90.0 if north else -90.0)
     return found
 
 
