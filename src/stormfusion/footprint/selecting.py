@@ -87,7 +87,7 @@ def lead_of(dataset: xr.Dataset, lead: Any) -> np.timedelta64:
     >>> text_of(lead_of(made, "10min"))
     '10 min'
     """
-    if np.asarray(lead).dtype.kind in "iuf":
+    if np.ndim(lead) == 0 and np.asarray(lead).dtype.kind in "iuf":
         raise TypeError(
             f"lead is {lead!r}, wanted a time with its unit; for minutes write "
             f"'{lead:g}min'"
