@@ -102,6 +102,8 @@ def test_bands_are_what_is_asked_for(made) -> None:
     np.testing.assert_array_equal(values, made.percentile[2, 0])
     assert [text for text, _ in bands_of(made, "mean")] == ["+5 min", "+10 min"]
     assert [text for text, _ in bands_of(made, "accumulation")] == ["accumulation"]
+    plain = made.drop_vars(["lead", "time"])
+    assert [text for text, _ in bands_of(plain, "mean")] == ["lead 0", "lead 1"]
     turned = made.transpose("x", "lead", "y", "quantile", "hazard")
     for one, other in zip(
         bands_of(made, "percentile"), bands_of(turned, "percentile"), strict=True

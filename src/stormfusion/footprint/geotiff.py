@@ -162,7 +162,13 @@ def bands_of(
             choices.append([(dim, text, text) for text in texts])
         elif dim == "lead":
             leads = known if lead is None else [lead_of(dataset, lead)]
-            choices.append([(dim, f"+{text_of(each)}", each) for each in leads])
+            is_time = known.dtype.kind == "m"
+            choices.append(
+                [
+                    (dim, f"+{text_of(each)}" if is_time else f"lead {each}", each)
+                    for each in leads
+                ]
+            )
         else:
             every = known if quantile is None else [quantile_of(dataset, quantile)]
             choices.append(

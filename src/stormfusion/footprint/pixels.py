@@ -12,8 +12,8 @@ from stormfusion.grids.projections import LATITUDE_LONGITUDE, is_turned, transfo
 
 Index = NDArray[np.intp]
 Numbers = NDArray[np.float64]
-_RIM = 1e-6
-"""Pixels by which a point may lie outside: the rim is not lost to rounding."""
+_RIM = 1e-3
+"""Pixels by which a point may lie outside: coordinates are rounded in files."""
 
 
 @dataclass(frozen=True, eq=False)
