@@ -3,11 +3,14 @@
 import errno
 import json
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import xarray as xr
+from scipy import sparse
 
 from stormfusion import Footprint
 from stormfusion.interop.climada import write_hazard
@@ -17,6 +20,8 @@ FULL = OSError(errno.ENOSPC, "No space left on device")
 
 class Heavy:
     """Stands for a hazard of CLIMADA."""
+
+    intensity = sparse.csr_matrix((2, 3))
 
     def write_hdf5(self, path: str) -> None:
         """Write something."""
@@ -36,7 +41,7 @@ WRITERS: dict[str, Callable[[xr.Dataset, Path], object]] = {
 }
 NEEDS = {"zarr": "zarr", "tif": "rasterio"}
 WRITTEN_BY = {
-    "nc": (xr.Dataset, "to_netcdf"),
+    "nc": (Path, "write_bytes"),
     "zarr": (xr.Dataset, "to_zarr"),
     "tif": (Path, "write_bytes"),
     "geojson": (Path, "write_text"),
@@ -69,12 +74,24 @@ def test_a_full_disk_leaves_the_old_file(made, tmp_path, kind, monkeypatch) -> N
         raise FULL
 
     monkeypatch.setattr(*WRITTEN_BY[kind], fail)
-    with pytest.raises(OSError, match="No space left on device"):
+    with pytest.raises(OSError, match=r"the disk of .* is full, so '(risk|new)"):
         WRITERS[kind](made, path)
     assert content(path) == before
-    with pytest.raises(OSError, match="No space left on device"):
+    with pytest.raises(OSError, match=r"the disk of .* is full, so '(risk|new)"):
         WRITERS[kind](made, tmp_path / f"new.{kind}")
     assert [found.name for found in tmp_path.iterdir()] == [path.name]
+
+
+def test_climada_is_not_asked_to_fill_a_disk(tmp_path, monkeypatch) -> None:
+    # HDF5 crashes where there is no room, and takes all with it
+    usage = SimpleNamespace(free=1000)
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: usage)
+    with pytest.raises(OSError, match=r"the disk of .* is full, so 'hail.h5' was not"):
+        write_hazard(Heavy(), tmp_path / "hail.h5")
+    assert list(tmp_path.iterdir()) == []
+    usage.free = 10**9
+    write_hazard(Heavy(), tmp_path / "hail.h5")
+    assert (tmp_path / "hail.h5").exists()
 
 
 def test_a_folder_that_is_not_there(made, tmp_path, kind) -> None:

@@ -1,5 +1,6 @@
 """A footprint in a netCDF file, whole or not at all."""
 
+from io import BytesIO
 from pathlib import Path
 
 import xarray as xr
@@ -41,6 +42,18 @@ def write_netcdf(dataset: xr.Dataset, path: str | Path) -> Path:
     for variable in written.variables.values():
         if variable.dtype.kind == "f" and variable.ndim >= 2:
             variable.encoding.update(zlib=True, complevel=1, shuffle=True)
+    content = _file(written)
     with replacing(path) as temporary:
-        written.to_netcdf(temporary, engine="h5netcdf", format="NETCDF4")
+        temporary.write_bytes(content)
     return as_path(path)
+
+
+def _file(dataset: xr.Dataset) -> memoryview:
+    """The file, made in memory: on a full disk HDF5 does not fail, it crashes."""
+    import h5netcdf
+    from xarray.backends import H5NetCDFStore
+
+    buffer = BytesIO()
+    with h5netcdf.File(buffer, mode="w") as file:
+        dataset.dump_to_store(H5NetCDFStore(file))
+    return buffer.getbuffer()

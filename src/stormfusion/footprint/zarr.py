@@ -1,5 +1,6 @@
 """A footprint in a zarr store, whole or not at all."""
 
+import errno
 import os
 import shutil
 from collections.abc import Iterator
@@ -11,7 +12,7 @@ from uuid import uuid4
 import xarray as xr
 
 from stormfusion.footprint.conventions import conventional
-from stormfusion.writing import as_path, writable
+from stormfusion.writing import as_path, no_room, writable
 
 MARKS = (".zgroup", ".zmetadata", "zarr.json")
 """Files by which a folder is known as a zarr store."""
@@ -144,6 +145,10 @@ def replacing_store(path: str | Path) -> Iterator[Path]:
             if old.exists():
                 old.rename(place)
             raise
+    except OSError as error:
+        if error.errno == errno.ENOSPC:
+            raise no_room(place) from error
+        raise
     finally:
         for rest in (temporary, old):
             if os.path.lexists(rest):

@@ -1,5 +1,6 @@
 """Forecasts as hazards of CLIMADA, which computes what they cost."""
 
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 from stormfusion.errors import GridMismatchError
 from stormfusion.grids import Grid, places
 from stormfusion.units import VARIABLES
-from stormfusion.writing import replacing
+from stormfusion.writing import no_room, replacing, writable
 
 KINDS = {
     "mesh": "HL",
@@ -232,6 +233,9 @@ def write_hazard(hazard: Any, path: str | Path) -> None:
     FileNotFoundError: folder '...folder' does not exist, so 'hail.h5' cannot be ...
     """
     with replacing(path) as temporary:
+        # on a full disk HDF5 does not fail, it crashes
+        if shutil.disk_usage(temporary.parent).free < _size(hazard):
+            raise no_room(writable(path))
         hazard.write_hdf5(str(temporary))
 
 
@@ -287,6 +291,13 @@ def _sparse(intensity: NDArray[Any], known: NDArray[np.bool_]) -> Any:
     return sparse.vstack(
         [sparse.csr_matrix(each[known][None, :]) for each in intensity], format="csr"
     )
+
+
+def _size(hazard: Any) -> int:
+    """Bytes that a file of a hazard needs, rather too many."""
+    events = hazard.intensity
+    parts = (events.data, events.indices, events.indptr)
+    return int(sum(part.nbytes for part in parts) + 100 * sum(events.shape)) + 2**20
 
 
 def _numbers(array: xr.DataArray) -> NDArray[Any]:
