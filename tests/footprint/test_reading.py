@@ -57,6 +57,17 @@ def test_it_is_read_whole_and_closed(made, tmp_path: Path) -> None:
     xr.testing.assert_equal(opened.dataset, made)
 
 
+def test_a_footprint_of_the_window_alone(made, tmp_path: Path) -> None:
+    alone = made[["window_probability", "window_mean", "arrival"]]
+    path = Footprint(alone).to_netcdf(tmp_path / "risk.nc")
+    xr.testing.assert_equal(Footprint.open(path).dataset, alone)
+
+
+def test_percentages_are_no_probabilities(made) -> None:
+    with pytest.raises(ValueError, match=r"wanted shares from 0 to 1; divide percent"):
+        Footprint(made.assign(window_probability=100 * made.window_probability))
+
+
 def test_a_grid_mapping_by_another_name_is_a_coordinate() -> None:
     mean = xr.Variable(("y", "x"), np.zeros((2, 2)), {"grid_mapping": "proj"})
     found = as_before(xr.Dataset({"mean": mean, "proj": 0}))

@@ -8,7 +8,9 @@ from stormfusion.footprint.conventions import DIMENSIONS, as_before
 from stormfusion.footprint.zarr import open_zarr
 from stormfusion.writing import as_path
 
-MAPS = ("probability", "percentile", "mean")
+_BY_LEAD = ("probability", "percentile", "mean")
+MAPS = frozenset((*_BY_LEAD, *(f"window_{name}" for name in _BY_LEAD)))
+"""The variables of which a footprint has at least one."""
 
 
 def read(path: str | Path) -> xr.Dataset:
@@ -68,7 +70,7 @@ def read(path: str | Path) -> xr.Dataset:
 
 def _checked(dataset: xr.Dataset, place: Path) -> xr.Dataset:
     """The dataset, if its variables are those of a footprint."""
-    if not {*MAPS} & {*dataset.data_vars}:
+    if not MAPS & {*dataset.data_vars}:
         held = ", ".join(map(str, dataset.data_vars)) or "nothing"
         raise ValueError(
             f"{str(place)!r} holds {held}, wanted the probability, percentile or "

@@ -6,7 +6,7 @@ from typing import Self
 import xarray as xr
 
 from stormfusion.footprint.netcdf import write_netcdf
-from stormfusion.footprint.reading import read
+from stormfusion.footprint.reading import MAPS, read
 from stormfusion.footprint.zarr import write_zarr
 from stormfusion.hazards import Hazard
 
@@ -32,12 +32,15 @@ class Stored:
                 f"got a {type(dataset).__name__}, wanted an xarray Dataset; make one "
                 "with Ensemble.footprint"
             )
-        if not {"probability", "percentile", "mean"} & set(dataset.data_vars):
+        if not MAPS & set(dataset.data_vars):
             raise ValueError(
                 f"a footprint holds probability, percentile or mean, got "
                 f"{', '.join(map(str, dataset.data_vars)) or 'no variable'}; make one "
                 "with Ensemble.footprint"
             )
+        for name in ("probability", "window_probability"):
+            if name in dataset:
+                _check_probability(dataset[name])
         self.dataset = dataset
 
     @classmethod
@@ -162,3 +165,13 @@ class Stored:
         <Footprint of 4 members: vil >= 3.5 kg m-2>
         """
         return write_zarr(self.dataset, path)
+
+
+def _check_probability(chance: xr.DataArray) -> None:
+    """Probabilities lie between 0 and 1, or are missing."""
+    least, most = float(chance.min()), float(chance.max())
+    if least < -1e-6 or most > 1 + 1e-6:
+        raise ValueError(
+            f"{str(chance.name)!r} runs from {least:g} to {most:g}, wanted shares from "
+            "0 to 1; divide percentages by 100"
+        )
