@@ -267,11 +267,12 @@ def test_a_write_that_fails_leaves_the_old_file(tmp_path: Path, monkeypatch) -> 
     path = footprint().to_netcdf(tmp_path / "risk.nc")
     before = path.read_bytes()
 
-    def fail(self, target, **options) -> None:
-        Path(target).write_bytes(b"half")
+    def fail(self: Path, content: bytes) -> None:
+        with self.open("wb") as file:
+            file.write(content[:4])
         raise OSError("disk full")
 
-    monkeypatch.setattr(xr.Dataset, "to_netcdf", fail)
+    monkeypatch.setattr(Path, "write_bytes", fail)
     with pytest.raises(OSError, match=r"disk full"):
         footprint().to_netcdf(path)
     assert path.read_bytes() == before

@@ -146,6 +146,26 @@ def test_coords_round_trip():
     assert array.x.attrs["standard_name"] == "projection_x_coordinate"
 
 
+def test_spheres_and_poles_have_the_names_that_cf_asks_for():
+    points = np.arange(3) * 1000.0
+    sevir = Grid(points, points, "+proj=laea +lat_0=38 +lon_0=-98 +R=6370997")
+    attrs = sevir.coords()["crs"].attrs
+    assert attrs["grid_mapping_name"] == "lambert_azimuthal_equal_area"
+    assert attrs["semi_major_axis"] == attrs["semi_minor_axis"] == 6370997
+    assert "Spherical" in attrs["crs_wkt"]
+    bare = {k: v for k, v in attrs.items() if k != "crs_wkt"}
+    field = xr.DataArray(np.zeros((3, 3)), sevir.coords(), ("y", "x"))
+    field["crs"].attrs = bare
+    assert same_projection(Grid.of(field), sevir)
+    for lat, parallel in ((90, 60), (-90, -71)):
+        text = f"+proj=stere +lat_0={lat} +lat_ts={parallel} +lon_0=10 +R=6370040"
+        attrs = Grid(points, points, text).coords()["crs"].attrs
+        assert attrs["latitude_of_projection_origin"] == lat
+        assert attrs["standard_parallel"] == parallel
+    web = Grid(points, points, "EPSG:3857").coords()["crs"].attrs
+    assert set(web) == {"crs_wkt"}
+
+
 def test_pickles():
     made = pickle.loads(pickle.dumps(grid(3, 4, crs=LAEA)))
     assert made.same_as(grid(3, 4, crs=LAEA))

@@ -1,5 +1,6 @@
 """Files appear whole or not at all."""
 
+import errno
 import os
 from pathlib import Path
 
@@ -21,6 +22,19 @@ def test_what_fails_half_way_leaves_the_old_file(tmp_path: Path) -> None:
         write()
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_full_disk_is_named(tmp_path: Path) -> None:
+    def write() -> None:
+        with replacing(tmp_path / "scores.csv"):
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.raises(
+        OSError, match=r"is full, so 'scores.csv' .* make room, or"
+    ) as e:
+        write()
+    assert e.value.errno == errno.ENOSPC
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_where_nothing_can_be_written(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Paths of files, and files written whole or not at all."""
 
+import errno
 import os
 import stat
 from collections.abc import Iterator
@@ -76,6 +77,24 @@ def writable(path: Any) -> Path:
     return place
 
 
+def no_room(place: Path) -> OSError:
+    """
+    What is said where a disk is full.
+
+    Examples
+    --------
+    >>> raise no_room(Path("storms/scores.csv"))
+    Traceback (most recent call last):
+    ...
+    OSError: [Errno ...] the disk of 'storms' is full, so 'scores.csv' was not ...
+    """
+    return OSError(
+        errno.ENOSPC,
+        f"the disk of {str(place.parent)!r} is full, so {place.name!r} was not "
+        "written; make room, or choose another folder",
+    )
+
+
 @contextmanager
 def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     """
@@ -92,7 +111,7 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     Raises
     ------
     TypeError, OSError
-        As `writable` says.
+        As `writable` says, and if the disk is full.
 
     Examples
     --------
@@ -111,5 +130,9 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
         yield temporary
         temporary.chmod(stat.S_IMODE(mode))
         temporary.replace(place)
+    except OSError as error:
+        if error.errno == errno.ENOSPC:
+            raise no_room(place) from error
+        raise
     finally:
         temporary.unlink(missing_ok=True)

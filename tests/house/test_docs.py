@@ -74,7 +74,7 @@ def test_only_what_needs_data_is_not_run() -> None:
         if page != "parity.md"  # tests/oracles/test_parity.py runs that
         for reason in re.findall(r"<!-- no-run: (.+) -->", (DOCS / page).read_text())
     ]
-    assert set(reasons) == {"needs SEVIR"}
+    assert set(reasons) == {"needs SEVIR", "needs CLIMADA"}
 
 
 @pytest.mark.slow

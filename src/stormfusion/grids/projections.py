@@ -98,11 +98,42 @@ def is_turned(crs: str | None) -> bool:
 
 @lru_cache(maxsize=64)
 def grid_mapping(crs: str) -> dict[str, object]:
-    """The CF attributes that describe a projection, its whole text among them."""
+    """
+    The CF attributes that describe a projection, its whole text among them.
+
+    A projection for which CF has no name is told by its text alone.
+
+    Examples
+    --------
+    >>> sevir = grid_mapping("+proj=laea +lat_0=38 +lon_0=-98 +R=6370997")
+    >>> sevir["grid_mapping_name"], sevir["latitude_of_projection_origin"]
+    ('lambert_azimuthal_equal_area', 38.0)
+    """
     with warnings.catch_warnings():
         # what the other attributes cannot say, crs_wkt does
         warnings.simplefilter("ignore")
-        return dict(_parse(crs).to_cf())
+        parsed = _parse(crs)
+        found = dict(parsed.to_cf())
+        if "grid_mapping_name" not in found:
+            # EPSG names the form for a sphere otherwise, CF does not
+            found = {**_of_any_body(parsed), **found}
+    if found.get("grid_mapping_name") == "polar_stereographic":
+        # CF asks for the pole besides the parallel of true scale, pyproj gives one
+        north = float(str(found.get("standard_parallel", 90.0))) > 0
+        found.setdefault("latitude_of_projection_origin", 90.0 if north else -90.0)
+    return found
+
+
+def _of_any_body(parsed: Any) -> dict[str, object]:
+    """The CF attributes of a projection that EPSG has a spherical form of, or none."""
+    described = parsed.to_json_dict()
+    method = described.get("conversion", {}).get("method", {})
+    if not str(method.get("name", "")).endswith(" (Spherical)"):
+        return {}
+    method["name"] = method["name"].removesuffix(" (Spherical)")
+    method.pop("id", None)
+    found = dict(type(parsed).from_json_dict(described).to_cf())
+    return found if "grid_mapping_name" in found else {}
 
 
 def proj4(crs: str) -> str:
