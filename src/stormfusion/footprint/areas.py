@@ -23,7 +23,7 @@ def areas(
     Examples
     --------
     >>> risk = xr.Dataset(
-    ...     {"window_probability": (("hazard", "y", "x"), [[[0.1, 0.7], [0.7, np.nan]]])},
+    ...     {"window_probability": (("hazard", "y", "x"), [[[0.1, 0.7], [0.7, 0.0]]])},
     ...     coords={"y": [0.0, 2000.0], "x": [0.0, 1000.0]},
     ... )
     >>> areas(risk, Ground.of(risk), [0.5, 0.7, 0.9])

@@ -194,6 +194,17 @@ class Ground:
         at = np.meshgrid(*spots, indexing="ij")
         return np.asarray(map_coordinates(scale, at, order=1))
 
+    def located(self, row: float, column: float) -> tuple[float, float] | None:
+        """Latitude and longitude of a place of the map, None where not known."""
+        if self.grid is None or not self.is_known:
+            return None
+        dy, dx = self.steps
+        y = np.array(self.y[0] + (row - 0.5) * dy)
+        x = np.array(self.x[0] + (column - 0.5) * dx)
+        latitude, longitude = (float(each) for each in places(self.grid, y, x))
+        known = np.isfinite(latitude) and np.isfinite(longitude)
+        return (latitude, longitude) if known else None
+
     def find(self, latitude: float, longitude: float) -> tuple[float, float] | None:
         """
         Row and column of a place, None where it is not on the map.
@@ -205,8 +216,9 @@ class Ground:
         """
         if self.grid is None or self.grid.crs is None:
             raise GridMismatchError(
-                "the projection of this footprint is unknown, wanted one to find places "
-                "by latitude and longitude; add a CF grid mapping, or leave places out"
+                "the projection of this footprint is unknown, wanted one to find "
+                "places by latitude and longitude; add a CF grid mapping, or leave "
+                "places out"
             )
         there = transformer(LATITUDE_LONGITUDE, self.grid.crs)
         x, y = there.transform(longitude, latitude)

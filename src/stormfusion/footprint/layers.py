@@ -1,6 +1,6 @@
 """The layers of a map: what is shown of a footprint, in codes and with colours."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +17,7 @@ from stormfusion.footprint.packing import (
     pack,
     probability_codes,
 )
-from stormfusion.footprint.words import leads_of, ordinal, powers
+from stormfusion.footprint.words import MINUS, leads_of, ordinal, powers
 from stormfusion.plot import colors
 
 if TYPE_CHECKING:
@@ -66,7 +66,9 @@ class View:
     factor: int
     cmap: Any
 
-    def field(self, name: str, *, least: bool = False, **place: int) -> Values:
+    def field(
+        self, name: str, place: Mapping[str, int], *, least: bool = False
+    ) -> Values:
         """One map of a variable, north up and as coarse as is shown."""
         values = self.ground.read(self.dataset[name].isel(place))
         return coarse(values, self.factor, least=least)
@@ -74,23 +76,20 @@ class View:
     def frames(self, source: Source) -> Frames:
         """All maps of a layer."""
         least = source.name in ("arrival", "arrival early")
-        spot = {} if source.quantile is None else {"quantile": source.quantile}
         found: Frames = []
         for hazard in self.hazards if source.of_hazard else [None]:
-            place = spot if hazard is None else {**spot, "hazard": hazard}
+            given = {"quantile": source.quantile, "hazard": hazard}
+            place = {dim: at for dim, at in given.items() if at is not None}
             row: list[Values | None] = [None] * self.dataset.sizes.get("lead", 0)
             if source.by_lead in self.dataset:
                 row = [
-                    self.field(source.by_lead, lead=lead, **place)
+                    self.field(source.by_lead, {**place, "lead": lead})
                     for lead in range(len(row))
                 ]
-            window = source.window in self.dataset
-            found.append(
-                [
-                    *row,
-                    self.field(source.window, least=least, **place) if window else None,
-                ]
-            )
+            last = None
+            if source.window in self.dataset:
+                last = self.field(source.window, place, least=least)
+            found.append([*row, last])
         return found
 
 
@@ -177,7 +176,9 @@ def layer(view: View, source: Source, keep: Callable[[str], int]) -> dict[str, A
         codes = codes_of(fields, floor=brush.floor)
     numbers = [
         [
-            None if field is None else keep(pack(_encode(view, source, at, field, codes)))
+            None
+            if field is None
+            else keep(pack(_encode(view, source, at, field, codes)))
             for field in row
         ]
         for at, row in enumerate(frames)
@@ -198,15 +199,13 @@ def layer(view: View, source: Source, keep: Callable[[str], int]) -> dict[str, A
     }
 
 
-def _encode(
-    view: View, source: Source, at: int, field: Values, codes: Codes
-) -> Code:
+def _encode(view: View, source: Source, at: int, field: Values, codes: Codes) -> Code:
     """The codes of a map; of what never comes, apart from what is not known."""
     if not source.name.startswith("arrival"):
         return codes.encode(field)
     never = np.isnan(field)
     if "window_probability" in view.dataset:
-        risk = view.field("window_probability", hazard=view.hazards[at])
+        risk = view.field("window_probability", {"hazard": view.hazards[at]})
         field = np.where(np.isnan(risk), np.float32(np.nan), field)
         never &= ~np.isnan(risk)
     return codes.encode(field, never)
@@ -273,7 +272,7 @@ def legend(brush: "Paint") -> dict[str, Any]:
         "ticks": [
             [
                 round(spot, 4),
-                f"{at:.0%}" if brush.percent else f"{at:.3g}".replace("-", "−"),
+                f"{at:.0%}" if brush.percent else f"{at:.3g}".replace("-", MINUS),
             ]
             for spot, at in spots
         ],

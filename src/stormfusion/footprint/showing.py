@@ -229,7 +229,10 @@ class Shown(Exported):
         """
         from stormfusion.footprint.report import write_report
 
-        scores = None if observed is None else self.verify(observed)  # type: ignore[attr-defined]
+        scores = None
+        if observed is not None:
+            # Footprint is what has it
+            scores = self.verify(observed)  # type: ignore[attr-defined]
         return write_report(
             self.dataset, path, scores=scores, places=places, title=title
         )

@@ -1,12 +1,9 @@
 """A footprint as an interactive map: one page that needs nothing else."""
 
 import base64
-import hashlib
-import json
-import re
+import os
 from collections.abc import Mapping, Sequence
 from html import escape
-from importlib.resources import files
 from numbers import Real
 from pathlib import Path
 from typing import Any
@@ -17,7 +14,9 @@ import xarray as xr
 from stormfusion.footprint.areas import areas
 from stormfusion.footprint.ground import Ground, check_places
 from stormfusion.footprint.layers import View, layer, sources
+from stormfusion.footprint.webpage import as_json, asset, fill, policy
 from stormfusion.footprint.words import (
+    TIMES,
     chosen,
     day,
     hazard_words,
@@ -42,7 +41,7 @@ SCRIPTS = ("fields", "lines", "globe", "chart", "map", "panel")
 
 def write_map(
     dataset: xr.Dataset,
-    path: str | Path,
+    path: str | os.PathLike[str],
     *,
     hazards: Any,
     probabilities: Sequence[float],
@@ -99,7 +98,7 @@ def render(
         "layers": layers,
         "levels": list(levels),
         "areas": _areas(view, levels),
-        "trusted": _trusted(view),
+        "displaced": _displaced(view),
         "places": _places(view, places),
     }
     script = "\n".join(asset(f"{name}.js") for name in SCRIPTS)
@@ -112,56 +111,12 @@ def render(
     return fill(
         asset("map.html"),
         title=escape(heading),
-        policy=policy(script, style),
+        policy=policy(style=style, script=script),
         style=style,
         script=script,
         page=as_json(content),
         frames="\n".join(blocks),
         facts=_facts(view, layers),
-    )
-
-
-def asset(name: str) -> str:
-    """A file that ships with the library."""
-    folder = files("stormfusion.footprint") / "page"
-    return (folder / name).read_text(encoding="utf-8")
-
-
-def fill(template: str, **parts: str) -> str:
-    """
-    Put parts into a template where it names them; nothing in them is looked at.
-
-    Examples
-    --------
-    >>> fill("<p>{{one}}</p><p>{{two}}</p>", one="{{two}}", two="2")
-    '<p>{{two}}</p><p>2</p>'
-    """
-    return re.sub(r"\{\{(\w+)\}\}", lambda found: parts[found[1]], template)
-
-
-def as_json(content: Any) -> str:
-    """
-    JSON that can stand in a script element, whatever texts it holds.
-
-    Examples
-    --------
-    >>> as_json({"name": "</script>"})
-    '{"name":"\\\\u003c/script>"}'
-    """
-    text = json.dumps(content, separators=(",", ":"), allow_nan=False)
-    return text.replace("<", "\\u003c")
-
-
-def policy(script: str, style: str) -> str:
-    """What the page allows itself: its own script and style, and no network."""
-    script_hash, style_hash = (
-        base64.b64encode(hashlib.sha256(text.encode("utf-8")).digest()).decode()
-        for text in (script, style)
-    )
-    return (
-        f"default-src 'none'; script-src 'sha256-{script_hash}'; "
-        f"style-src 'sha256-{style_hash}'; img-src data:; "
-        "base-uri 'none'; form-action 'none'"
     )
 
 
@@ -256,13 +211,11 @@ def _stops(dataset: xr.Dataset) -> list[dict[str, Any]]:
 def _areas(view: View, levels: Sequence[float]) -> list[list[list[float | None]]]:
     """Areas [km2] by hazard, stop and level, counted on all pixels."""
     found = areas(view.dataset, view.ground, levels)[list(view.hazards)]
-    return [
-        [[_number(area) for area in stop] for stop in hazard] for hazard in found
-    ]
+    return [[[_number(area) for area in stop] for stop in hazard] for hazard in found]
 
 
-def _trusted(view: View) -> list[list[float | None]]:
-    """Distances [km] at which the maps can be trusted, by hazard and stop."""
+def _displaced(view: View) -> list[list[float | None]]:
+    """Distances [km] by which members displace the hazards, by hazard and stop."""
     dataset, count = view.dataset, view.dataset.sizes.get("lead", 0)
     found = []
     for hazard in view.hazards:
@@ -298,18 +251,15 @@ def _facts(view: View, layers: Sequence[Mapping[str, Any]]) -> str:
     for each in layers:
         if each["label"]:
             notes.setdefault(each["note"], []).append(each["label"].lower())
-    pairs += [
-        (f"Shown {note}", "; ".join(names)) for note, names in notes.items()
-    ]
+    pairs += [(f"Shown {note}", "; ".join(names)) for note, names in notes.items()]
     if view.factor > 1:
-        pairs.append(
-            (
-                "Coarsened",
-                f"each pixel shown is {view.factor} × {view.factor} pixels of the "
-                "footprint and has the largest value of them (the earliest, for "
-                "arrival times); areas are counted on the footprint's own pixels",
-            )
+        size = f"{view.factor} {TIMES} {view.factor}"
+        words = (
+            f"each pixel shown is {size} pixels of the footprint and has the largest "
+            "value of them (the earliest, for arrival times); areas are counted on "
+            "the footprint's own pixels"
         )
+        pairs.append(("Coarsened", words))
     return "\n".join(
         f'<tr><th scope="row">{escape(name)}</th><td>{escape(text)}</td></tr>'
         for name, text in pairs

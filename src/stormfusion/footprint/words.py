@@ -11,6 +11,9 @@ from stormfusion.footprint.ground import Ground
 from stormfusion.hazards import Hazard
 from stormfusion.plot.coords import clock, minutes
 
+MINUS, TIMES = "\N{MINUS SIGN}", "\N{MULTIPLICATION SIGN}"
+NOTHING = "\N{EN DASH}"
+"""Stands where there is nothing to tell."""
 _POWERS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 _ORIGIN = {
     "recipe": "Recipe",
@@ -80,10 +83,37 @@ def area_words(area: float) -> str:
     """
     if not np.isfinite(area):
         return "unknown"
-    digits = 2 if area == 0 else 2 - int(np.floor(np.log10(abs(area))))
-    return f"{round(area, max(digits, -9)):,.{max(digits, 0)}f} km²".replace(
-        ".00 ", " "
-    )
+    return f"{float(f'{area:.3g}'):,.12g} km²"
+
+
+def percent_words(share: float) -> str:
+    """
+    A probability in words; what is near 0 or 1 is not called so.
+
+    Examples
+    --------
+    >>> [percent_words(p) for p in (0.0, 0.001, 0.35, 0.999, 1.0)]
+    ['0 %', 'under 1 %', '35 %', 'over 99 %', '100 %']
+    """
+    if 0 < share < 0.01:
+        return "under 1 %"
+    if 0.99 < share < 1:
+        return "over 99 %"
+    return f"{100 * share:.0f} %"
+
+
+def place_words(latitude: float, longitude: float) -> str:
+    """
+    A latitude and a longitude [degrees] in words.
+
+    Examples
+    --------
+    >>> place_words(46.2, -6.1404)
+    '46.20° N, 6.14° W'
+    """
+    longitude = (longitude + 180.0) % 360.0 - 180.0
+    north, east = "NS"[latitude < 0], "EW"[longitude < 0]
+    return f"{abs(latitude):.2f}° {north}, {abs(longitude):.2f}° {east}"
 
 
 def names_of(dataset: xr.Dataset) -> list[str]:
@@ -106,7 +136,8 @@ def chosen(dataset: xr.Dataset, hazards: Any) -> list[int]:
 
     Examples
     --------
-    >>> dataset = xr.Dataset(coords={"hazard": ["vil >= 3.5 kg m-2", "vil >= 12 kg m-2"]})
+    >>> names = ["vil >= 3.5 kg m-2", "vil >= 12 kg m-2"]
+    >>> dataset = xr.Dataset(coords={"hazard": names})
     >>> chosen(dataset, "vil>=12 kg/m^2")
     [1]
     """
@@ -194,13 +225,13 @@ def origin(dataset: xr.Dataset, ground: Ground) -> list[tuple[str, str]]:
 def domain_words(ground: Ground) -> str:
     """How large a domain is."""
     rows, columns = ground.shape
-    count = f"{columns} × {rows} pixels"
+    count = f"{columns} {TIMES} {rows} pixels"
     if ground.kind == "degree":
         dy, dx = (abs(step) for step in ground.steps)
-        return f"{count} of {dx:.3g}° × {dy:.3g}°"
+        return f"{count} of {dx:.3g}° {TIMES} {dy:.3g}°"
     if ground.kind == "metre":
         dy, dx = (abs(step) / 1e3 for step in ground.steps)
-        size = f"{dx:.3g} km" if np.isclose(dx, dy) else f"{dx:.3g} × {dy:.3g} km"
+        size = f"{dx:.3g} km" if np.isclose(dx, dy) else f"{dx:.3g} {TIMES} {dy:.3g} km"
         return f"{count} of {size}"
     return count
 

@@ -68,7 +68,7 @@ def arrival(
     canvas.wanted(dataset, xr.Dataset, role="dataset", hint=hint)
     if not isinstance(least, int | float | np.number) or not 0 <= least <= 1:
         raise ValueError(f"least is {least!r}, wanted a probability from 0 to 1")
-    shown = fields(dataset, _which(dataset, hazard), least=float(least))
+    shown = fields(dataset, which(dataset, hazard), least=float(least))
     rows, columns = canvas.tiles(len(shown))
     wide, high = maps.panel(coords.ratio(shown[0]), largest=4.6)
     figure = canvas.blank(
@@ -113,22 +113,24 @@ def fields(
     return found
 
 
-def panels(grid: "Sequence[Axes]", shown: Sequence[xr.DataArray], *, high: float) -> None:
+def panels(
+    grid: "Iterable[Axes]", shown: Sequence[xr.DataArray], *, high: float
+) -> None:
     """Draw maps of arrival times into axes, with a colour bar beside the last."""
     brush = times(max(float(one.attrs["last"]) for one in shown))
     for ax, one in zip(grid, shown, strict=True):
         image = maps.draw(ax, one, brush, said=False)
         if not (one.values >= 0).any():
             canvas.note(ax, "no data" if np.isnan(one.values).all() else "in no member")
-        width = ax.get_position().width * ax.figure.get_figwidth()
-        canvas.heading(ax, _name(one), width=max(width, 2.5))
+        canvas.heading(ax, _name(one), width=max(high, 2.5))
         if one is shown[-1]:
             missing = any(map(maps.has_missing, shown))
             label = "median arrival [min]"
             maps.bar(ax, image, brush, label=label, missing=missing, height=high)
 
 
-def _which(dataset: xr.Dataset, hazard: str | None) -> list[int]:
+def which(dataset: xr.Dataset, hazard: str | None = None) -> list[int]:
+    """Numbers of the hazards that are drawn: the one that is named, or all."""
     if "arrival" in dataset and "hazard" not in dataset["arrival"].dims:
         return [0]
     known = [str(h) for h in dataset["hazard"].values] if "hazard" in dataset else []

@@ -173,9 +173,7 @@ def probabilities(cmap: "str | Colormap") -> Paint:
 
 
 def times(last: float, *, lasting: bool = False) -> Paint:
-    """
-    Colours of minutes from 0 to `last`: what comes soon is dark, or what lasts long.
-    """
+    """Colours of minutes up to `last`: what comes soon is dark, or what lasts long."""
     from matplotlib.colors import LinearSegmentedColormap, Normalize
 
     name = "BuPu" if lasting else "YlOrRd_r"

@@ -129,11 +129,27 @@ def footprint(
     """
     hint = "an xarray.Dataset; give Footprint.dataset"
     canvas.wanted(dataset, xr.Dataset, role="dataset", hint=hint)
+    figure = sheet(dataset, quantile=quantile, cmap=cmap, arrival=arrival, largest=3.8)
+    canvas.headline(figure, _window(dataset) if title is None else title)
+    return canvas.finish(figure, path=path)
+
+
+def sheet(
+    dataset: xr.Dataset,
+    *,
+    quantile: float = 0.9,
+    cmap: "str | Colormap" = "standard",
+    arrival: bool = False,
+    largest: float,
+) -> "Figure":
+    """Draw the maps of a footprint, the longer side of each `largest` inches."""
+    from matplotlib.ticker import MaxNLocator
+
     risks = _risks(dataset)
     percentile = _percentile(dataset, quantile)
     shown = risks if percentile is None else [*risks, coords.frame(percentile)]
-    if arrival:
-        shown = [*shown, *arrivals.fields(dataset, range(dataset.sizes["hazard"]))]
+    times = arrivals.fields(dataset, arrivals.which(dataset)) if arrival else []
+    shown = [*shown, *times]
     count = len(shown)
     if not count:
         raise ValueError(
@@ -142,7 +158,7 @@ def footprint(
             "make it with Ensemble.footprint"
         )
     rows, columns = canvas.tiles(count)
-    wide, high = maps.panel(coords.ratio(shown[0]), largest=3.8)
+    wide, high = maps.panel(coords.ratio(shown[0]), largest=largest)
     figure = canvas.blank(
         columns * (wide + 0.75) + 1.6, rows * (high + 0.75) + 0.6, layout="compressed"
     )
@@ -163,16 +179,17 @@ def footprint(
     if percentile is not None:
         place = len(risks)
         maps.field(shown[place], ax=grid[place], cmap=cmap, title=_share(percentile))
-    if arrival:
-        times = shown[-dataset.sizes["hazard"] :]
+    if times:
         arrivals.panels(grid[count - len(times) : count], times, high=high)
     for index, ax in enumerate(grid[:count]):
         if index % columns:
             ax.set_ylabel("")
         if index + columns < count:
             ax.set_xlabel("")
-    canvas.headline(figure, _window(dataset) if title is None else title)
-    return canvas.finish(figure, path=path)
+        if largest < 3.0:  # few places, so that their names have room
+            for side in (ax.xaxis, ax.yaxis):
+                side.set_major_locator(MaxNLocator(4, steps=[1, 2, 2.5, 5, 10]))
+    return figure
 
 
 def hazard_of(array: xr.DataArray) -> str:

@@ -161,8 +161,8 @@ function extent() {
     const text = area === null || area === undefined ? "unknown" : `${rounded(area)} km²`;
     row(body, `at ${Number((100 * level).toPrecision(3))} % or more`, text, level === 0.5 ? "chosen" : "");
   });
-  const trusted = (page.trusted[state.hazard] || [])[stop];
-  find("trusted").textContent = trusted === null || trusted === undefined ? "" : `The map can be trusted to ${inWords(trusted)} km.`;
+  const displaced = (page.displaced[state.hazard] || [])[stop];
+  find("displaced").textContent = displaced === null || displaced === undefined ? "" : `Members displace it by ${inWords(displaced)} km from one another.`;
 }
 
 function rounded(area) {
