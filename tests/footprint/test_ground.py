@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 import xarray as xr
+from tests.footprint.pages import LAEA
 
 from stormfusion.footprint.areas import areas
 from stormfusion.footprint.ground import RADIUS, Ground
 from stormfusion.grids import Grid, places
-from tests.footprint.pages import LAEA
 
 STEREOGRAPHIC = "+proj=stere +lat_0=90 +lat_ts=60 +lon_0=10 +R=6370040"
 MERCATOR = "EPSG:3857"
@@ -49,7 +49,9 @@ def test_the_net_finds_places_to_a_tenth_of_a_pixel(crs, y, x, degrees) -> None:
     net = found.net
     assert net is not None
     rng = np.random.default_rng(1)
-    for row, column in zip(rng.uniform(0, 600, 40), rng.uniform(0, 500, 40), strict=True):
+    for row, column in zip(
+        rng.uniform(0, 600, 40), rng.uniform(0, 500, 40), strict=True
+    ):
         assert away(net, found, row, column) < 0.1 * min(grid.spacing) / KM
 
 

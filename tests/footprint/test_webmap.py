@@ -5,12 +5,20 @@ import re
 import numpy as np
 import pytest
 import xarray as xr
+from tests.footprint.pages import (
+    COLUMNS,
+    HAZARDS,
+    LEADS,
+    ROWS,
+    Page,
+    dataset,
+    footprint,
+)
 
 from stormfusion import Footprint
 from stormfusion.errors import GridMismatchError
 from stormfusion.footprint import webmap
 from stormfusion.grids import Grid
-from tests.footprint.pages import COLUMNS, HAZARDS, LEADS, ROWS, Page, dataset, footprint
 
 NASTY = '</script><b onclick="x()">&amp;\u2028'
 
@@ -187,7 +195,7 @@ def test_large_domains_show_the_largest_of_each_block(tmp_path, monkeypatch) -> 
     # areas are those of the footprint itself
     area = int((data.window_probability[0] >= 0.5).sum())
     assert page.content["areas"][0][LEADS][2] == pytest.approx(area, rel=1e-3)
-    assert "each pixel shown is 3 × 3 pixels" in page.facts()
+    assert "3 \N{MULTIPLICATION SIGN} 3 pixels of the footprint" in page.facts()
     soon = data.arrival[0].values[::-1]
     earliest = np.nanmin(soon[9:12, 9:12])
     assert page.values("arrival")[3, 3] == earliest
