@@ -1,4 +1,4 @@
-"""When a storm may arrive: dark is soon, and bare is where it most likely never does."""
+"""When a storm may arrive: dark is soon, bare is where it most likely never does."""
 
 import sys
 from pathlib import Path

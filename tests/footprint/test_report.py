@@ -10,7 +10,7 @@ from tests.footprint.pages import COLUMNS, ROWS, Elements, dataset, footprint
 
 from stormfusion import Catalog, Footprint, Nowcaster
 from stormfusion.footprint.ground import Ground
-from stormfusion.footprint.scored import verification_sheet
+from stormfusion.footprint.verdict import verification_sheet
 from stormfusion.footprint.words import NOTHING, TIMES
 from stormfusion.verification import economic_value, roc
 

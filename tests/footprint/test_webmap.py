@@ -101,6 +101,9 @@ def test_areas_are_those_of_the_pixels(page: Page) -> None:
             some = data.window_probability[hazard].values >= np.float32(level)
             found = page.content["areas"][hazard][LEADS][number]
             assert found == pytest.approx(some.sum(), rel=1e-3)
+    area = footprint().area(levels).window_area
+    told = [hazard[LEADS] for hazard in page.content["areas"]]
+    np.testing.assert_allclose(told, area, rtol=1e-3)
 
 
 def test_the_page_asks_for_no_network(page: Page) -> None:
@@ -262,6 +265,7 @@ def test_uneven_pixels_are_refused(tmp_path) -> None:
 @pytest.mark.parametrize(
     "kept",
     [
+        ("window_probability",),
         ("probability",),
         ("percentile", "window_percentile"),
         ("mean",),

@@ -11,7 +11,7 @@ import xarray as xr
 
 from stormfusion.footprint.areas import areas, risk_at
 from stormfusion.footprint.ground import Ground, check_places
-from stormfusion.footprint.scored import verification_sheet
+from stormfusion.footprint.verdict import verification_sheet
 from stormfusion.footprint.webpage import asset, fill, picture, policy, table
 from stormfusion.footprint.words import (
     NOTHING,
@@ -79,11 +79,12 @@ def body(
     drawn = {"probability", "window_probability", "percentile", "window_percentile"}
     parts = []
     if drawn & set(dataset.data_vars):
-        words = ["Probability", "percentile"] + ["median arrival"] * arrives
-        maps = sheet(dataset, arrival=arrives, largest=1.9)
-        parts.append(
-            picture(maps, f"{', '.join(words)}, any time of the window", "maps")
-        )
+        # of more hazards the maps would be too small
+        both = arrives and len(names_of(dataset)) <= 2
+        words = ["Probability", "percentile"] + ["median arrival"] * both
+        maps = sheet(dataset, arrival=both, largest=1.9)
+        caption = f"{', '.join(words)}, any time of the window"
+        parts.append(picture(maps, caption, "maps"))
     if names_of(dataset):
         sizes = areas(dataset, ground, LEVELS)
         leads, known = leads_of(dataset), sizes[:, :-1]

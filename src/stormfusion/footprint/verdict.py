@@ -60,33 +60,30 @@ def _number(value: Any) -> str:
 
 
 def _window_pictures(scores: xr.Dataset, ground: Ground) -> list[str]:
-    """Pictures of the scores of the window."""
-    window = _as_thresholds(
-        xr.Dataset(
-            {
-                str(name).removeprefix("window_"): score
-                for name, score in scores.items()
-                if str(name).startswith("window_")
-            }
-        )
+    """Pictures of the scores of the window, a curve for each hazard."""
+    window = xr.Dataset(
+        {
+            str(name).removeprefix("window_"): score
+            for name, score in scores.items()
+            if str(name).startswith("window_")
+        }
     )
+    curves, rows = _hazards_as(window, "forecast"), _hazards_as(window, "threshold")
     spacing = None
     if ground.grid is not None and np.isclose(*ground.grid.spacing, rtol=0.05):
         spacing = ground.grid.spacing[0] / 1e3
     found = []
-    curve = ("forecast_probability", "observed_frequency", "count")
-    if _has(window, curve, "bin"):
-        figure = plot.reliability(window)
-        found.append(picture(figure, "Reliability", wide(window), vector=True))
-    if _has(window, ("pod", "pofd"), "bin"):
-        found.append(
-            picture(plot.roc(window), "What it tells apart", wide(window), vector=True)
-        )
-    if _has(window, ("economic_value",), "cost_loss"):
-        figure = plot.value(window)
-        found.append(picture(figure, "What it is worth", wide(window), vector=True))
-    if _has(window, ("fss",), "scale"):
-        figure = plot.fractions(window, spacing=spacing)
+    points = ("forecast_probability", "observed_frequency", "count")
+    if _has(curves, points, "bin"):
+        figure = plot.reliability(curves)
+        found.append(picture(figure, "Reliability", vector=True))
+    if _has(curves, ("pod", "pofd"), "bin"):
+        found.append(picture(plot.roc(curves), "What it tells apart", vector=True))
+    if _has(curves, ("economic_value",), "cost_loss"):
+        figure = plot.value(curves[["economic_value"]])
+        found.append(picture(figure, "What it is worth", vector=True))
+    if _has(rows, ("fss",), "scale"):
+        figure = plot.fractions(rows, spacing=spacing)
         found.append(picture(figure, "From which scale on it is useful", vector=True))
     return found
 
@@ -95,35 +92,27 @@ def _lead_pictures(scores: xr.Dataset) -> list[str]:
     """Pictures of the scores by lead time."""
     if scores.sizes.get("lead", 0) < 2:
         return []
-    by_lead = _as_thresholds(scores)
+    by_lead = _hazards_as(scores, "forecast")
     found = []
     for name, words in (("brier_skill", "Brier skill"), ("crps", "CRPS")):
-        if name in by_lead and {"lead"} <= set(by_lead[name].dims) <= {
-            "lead",
-            "threshold",
-        }:
+        if _has(by_lead, (name,), "lead"):
             figure = plot.scores(by_lead, score=name)
-            kind = f"{wide(by_lead)} low" if "threshold" in by_lead[name].dims else ""
-            found.append(picture(figure, f"{words} by lead time", kind, vector=True))
+            found.append(picture(figure, f"{words} by lead time", vector=True))
     return found
 
 
-def wide(scores: xr.Dataset) -> str:
-    """The kind of a picture that has a panel for each threshold."""
-    return "wide" if scores.sizes.get("threshold", 1) > 1 else ""
-
-
-def _as_thresholds(scores: xr.Dataset) -> xr.Dataset:
-    """Scores whose hazards stand where pictures look for thresholds."""
-    if "hazard" not in scores.dims or "threshold" in scores.dims:
+def _hazards_as(scores: xr.Dataset, dim: str) -> xr.Dataset:
+    """Scores whose hazards stand where a picture looks for its curves or panels."""
+    if "hazard" not in scores.dims or dim in scores.dims:
         return scores
     words = [hazard_words(name) for name in names_of(scores)]
-    return scores.rename(hazard="threshold").assign_coords(threshold=words)
+    return scores.rename(hazard=dim).assign_coords({dim: words})
 
 
 def _has(scores: xr.Dataset, names: tuple[str, ...], dim: str) -> bool:
-    """Whether there are these scores, along a dimension and by threshold at most."""
+    """Whether there are these scores, along a dimension and by hazard at most."""
+    hazards = {"forecast", "threshold"}
     return all(
-        name in scores and {dim} <= set(scores[name].dims) <= {dim, "threshold"}
+        name in scores and {dim} <= set(scores[name].dims) <= {dim} | hazards
         for name in names
     )
