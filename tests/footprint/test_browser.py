@@ -3,12 +3,12 @@
 import re
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from tests.footprint.browsing import color, opened, pixels, place, shown, told
 from tests.footprint.pages import COLUMNS, ROWS, dataset, footprint
 
 from stormfusion import Footprint
@@ -48,68 +48,6 @@ def maps(tmp_path_factory) -> dict[str, Path]:
         "up": footprint().to_html(folder / "up.html"),
         "down": turned.to_html(folder / "down.html"),
     }
-
-
-@contextmanager
-def opened(browser: Any, path: Path, *, ready: bool = True, **options: Any) -> Any:
-    """The page in a browser that is offline; no error, and no request but for it."""
-    context = browser.new_context(
-        viewport=options.pop("viewport", {"width": 1200, "height": 800}), **options
-    )
-    context.set_offline(True)
-    page = context.new_page()
-    page.set_default_timeout(20_000)
-    troubles: list[str] = []
-    page.on("pageerror", lambda error: troubles.append(str(error)))
-    page.on("console", lambda message: troubles.append(message.text))
-    page.on("request", lambda request: troubles.append(request.url))
-    address = path.as_uri()
-    page.goto(address)
-    if ready:
-        page.wait_for_selector("body[data-unpacked]")
-    yield page
-    context.close()
-    # the tests themselves read the canvas back, of which chromium warns
-    assert [text for text in troubles if "willReadFrequently" not in text] == [address]
-
-
-def shown(page: Any, layer: str, hazard: int, stop: int) -> None:
-    """Wait until a map is drawn."""
-    page.wait_for_selector(f'body[data-shown="{layer}/{hazard}/{stop}"]')
-    page.evaluate("() => new Promise((done) => requestAnimationFrame(() => done()))")
-    page.evaluate("() => new Promise((done) => requestAnimationFrame(() => done()))")
-
-
-def place(page: Any, row: float, column: float) -> tuple[float, float]:
-    """Where a pixel's middle is on the screen, of the whole map."""
-    box = page.locator("#map").bounding_box()
-    zoom = 0.96 * min(box["width"] / COLUMNS, box["height"] / ROWS)
-    x = box["x"] + box["width"] / 2 + (column + 0.5 - COLUMNS / 2) * zoom
-    y = box["y"] + box["height"] / 2 + (row + 0.5 - ROWS / 2) * zoom
-    return x, y
-
-
-def pixels(page: Any) -> str:
-    return page.evaluate("() => document.getElementById('map').toDataURL()")
-
-
-def color(page: Any, row: float, column: float) -> list[int]:
-    x, y = place(page, row, column)
-    box = page.locator("#map").bounding_box()
-    spot = [round(x - box["x"]), round(y - box["y"])]
-    return page.evaluate(
-        "([x, y]) => [...document.getElementById('map').getContext('2d')"
-        ".getImageData(x, y, 1, 1).data].slice(0, 3)",
-        spot,
-    )
-
-
-def told(page: Any) -> dict[str, str]:
-    """What is told of the point."""
-    rows = page.locator("#values tr")
-    return dict(
-        rows.evaluate_all("rows => rows.map(r => [...r.cells].map(c => c.textContent))")
-    )
 
 
 @pytest.mark.parametrize("way", ["up", "down"])
@@ -312,6 +250,21 @@ def test_a_phone_shows_all_of_it(browser, maps) -> None:
         page.touchscreen.tap(*place(page, 9, 15))
         assert told(page)["Grid"] == f"x 15, y {ROWS - 10} km"
         assert page.locator("#tip").is_hidden()
+        scale = page.locator("#map").get_attribute("data-scale")
+        touch = page.context.new_cdp_session(page)
+
+        def press(kind, points):
+            given = {"type": kind, "touchPoints": points}
+            touch.send("Input.dispatchTouchEvent", given)
+
+        (x, y), seen = place(page, 15, 20), "touchStart"
+        for apart in (20, 40, 70, 110):
+            points = [{"x": x - apart, "y": y}, {"x": x + apart, "y": y}]
+            press(seen, points)
+            seen = "touchMove"
+        press("touchEnd", [])
+        shown(page, "probability", 0, 3)
+        assert page.locator("#map").get_attribute("data-scale") != scale
 
 
 def test_dark_pages_keep_the_colours_of_the_map(browser, maps) -> None:
@@ -359,6 +312,22 @@ def test_a_browser_that_cannot_unpack_says_so(browser, maps) -> None:
     assert "Firefox 113" in page.locator("#trouble").text_content()
     assert page.locator("#trouble").is_visible()
     context.close()
+
+
+def test_it_tells_how_far_members_displace_a_hazard(browser, tmp_path) -> None:
+    far = np.array([[1.5, np.nan, np.inf], [2.0, 3.0, 4.0]])
+    data = dataset().assign(displacement=(("hazard", "lead"), far))
+    path = Footprint(data).to_html(tmp_path / "map.html")
+    with opened(browser, path) as page:
+        page.locator("#map").focus()
+        found = {}
+        for key, stop in (("Home", 0), ("ArrowRight", 1), ("ArrowRight", 2)):
+            page.keyboard.press(key)
+            shown(page, "probability", 0, stop)
+            found[stop] = page.locator("#displaced").text_content()
+        assert "by 1.5 km" in found[0]
+        assert found[1] == ""
+        assert "at no scale" in found[2]
 
 
 def test_without_latitudes_the_grid_is_told(browser, tmp_path) -> None:

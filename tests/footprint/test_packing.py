@@ -55,6 +55,16 @@ def test_temperatures_are_evenly_spaced() -> None:
     assert np.abs(codes.table[codes.encode(field)] - field).max() < 0.21
 
 
+def test_a_field_without_data_is_no_hindrance() -> None:
+    field = np.arange(400, dtype=np.float32).reshape(20, 20)
+    codes = codes_of([np.full((20, 20), np.nan, np.float32), field], floor=1.0)
+    assert codes.table[-1] == 399
+    nothing = codes_of([np.full((2, 2), np.nan, np.float32)], floor=1.0)
+    assert (
+        nothing.encode(np.full((2, 2), np.nan, np.float32)).tolist() == [[255] * 2] * 2
+    )
+
+
 def test_a_value_that_is_hard_to_find_counts() -> None:
     field = np.zeros((300, 300), np.float32)
     field[171, 13] = 42.0

@@ -3,6 +3,7 @@
 import re
 
 import numpy as np
+import pandas as pd
 import pytest
 import xarray as xr
 from tests.footprint.pages import (
@@ -129,6 +130,19 @@ def test_texts_are_only_texts(page: Page, tmp_path) -> None:
     assert NASTY not in nasty.text
 
 
+def test_it_tells_how_far_members_displace_a_hazard(page: Page, tmp_path) -> None:
+    assert page.content["displaced"] == [[None] * (LEADS + 1)] * 2
+    far = np.array([[1.5, np.nan, np.inf], [2.0, 3.0, 4.0]])
+    data = dataset().assign(
+        displacement=(("hazard", "lead"), far),
+        window_displacement=("hazard", [5.25, np.inf]),
+    )
+    page = Page(Footprint(data).to_html(tmp_path / "map.html"))
+    first, second = page.content["displaced"]
+    assert first == [1.5, None, "apart", 5.25]
+    assert second == [2.0, 3.0, 4.0, "apart"]
+
+
 def test_a_template_is_filled_once(tmp_path) -> None:
     path = footprint().to_html(tmp_path / "map.html", title="{{script}} {{facts}}")
     assert Page(path).content["title"] == "{{script}} {{facts}}"
@@ -204,6 +218,15 @@ def test_large_domains_show_the_largest_of_each_block(tmp_path, monkeypatch) -> 
     assert page.values("arrival")[3, 3] == earliest
 
 
+def test_all_maps_together_are_not_too_many(tmp_path, monkeypatch) -> None:
+    # 8 of probability, 12 of percentiles, 3 of the mean, 6 of arrival
+    pixels = 29 * ROWS * COLUMNS
+    for most, factor in ((pixels, 1), (pixels - 1, 2)):
+        monkeypatch.setattr(webmap, "MOST_VALUES", most)
+        page = Page(footprint().to_html(tmp_path / "map.html"))
+        assert page.content["factor"] == factor
+
+
 def test_a_file_does_not_grow_too_large(tmp_path, monkeypatch) -> None:
     size = footprint().to_html(tmp_path / "map.html").stat().st_size
     monkeypatch.setattr(webmap, "LARGEST", size - 1)
@@ -218,6 +241,15 @@ def test_places_on_the_map(tmp_path) -> None:
     # 15.5 km east and 11 km north of the first pixel's centre
     assert here["column"] == pytest.approx(15.48 + 0.5, abs=0.05)
     assert here["row"] == pytest.approx(ROWS - 0.5 - 11.13, abs=0.05)
+
+
+@pytest.mark.parametrize("names", [("latitude", "longitude"), ("lat", "lon")])
+def test_places_of_a_table(names, tmp_path) -> None:
+    table = pd.DataFrame([(46.1, 8.2), (0.0, 0.0)], ["Here", "Far"], names)
+    page = Page(footprint().to_html(tmp_path / "map.html", places=table))
+    assert [place["name"] for place in page.content["places"]] == ["Here"]
+    with pytest.raises(ValueError, match="wanted latitude and longitude"):
+        footprint().to_html(tmp_path / "no.html", places=table[[names[0]]])
 
 
 @pytest.mark.parametrize(

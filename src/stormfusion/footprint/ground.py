@@ -7,6 +7,7 @@ from numbers import Real
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 
@@ -235,10 +236,12 @@ def check_places(places: Any) -> dict[str, tuple[float, float]]:
     """
     Latitudes and longitudes of places by name, or a sentence.
 
+    A table has them in its columns, and names in its index.
+
     Raises
     ------
     TypeError
-        If `places` are no mapping of names to two numbers.
+        If `places` are no mapping of names to two numbers, and no table of them.
     ValueError
         If a latitude is not between -90 and 90, or a longitude not finite.
 
@@ -250,6 +253,8 @@ def check_places(places: Any) -> dict[str, tuple[float, float]]:
     if places is None:
         return {}
     form = "wanted names with latitude and longitude, such as {'Zurich': (47.4, 8.5)}"
+    if isinstance(places, pd.DataFrame):
+        places = _of_table(places)
     if not isinstance(places, Mapping):
         raise TypeError(f"places are a {type(places).__name__}, {form}")
     found = {}
@@ -265,3 +270,21 @@ def check_places(places: Any) -> dict[str, tuple[float, float]]:
             )
         found[str(name)] = (latitude, longitude)
     return found
+
+
+def _of_table(places: pd.DataFrame) -> dict[str, tuple[float, float]]:
+    """The places of a table, by its index."""
+    columns = []
+    for name in ("latitude", "longitude"):
+        known = [each for each in (name, name[:3]) if each in places.columns]
+        if not known:
+            raise ValueError(
+                f"the table of places has the columns "
+                f"{', '.join(map(repr, places.columns)) or 'none'}, wanted latitude "
+                "and longitude [degrees]; rename them"
+            )
+        columns.append(places[known[0]].astype(float))
+    return {
+        str(name): pair
+        for name, pair in zip(places.index, zip(*columns, strict=True), strict=True)
+    }

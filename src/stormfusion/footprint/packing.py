@@ -80,8 +80,9 @@ def codes_of(fields: list[Values], *, floor: float | None) -> Codes:
     table = _distinct(fields)
     if table is not None:
         return Codes(table, "as they are")
-    lows, highs = zip(*[(np.nanmin(f), np.nanmax(f)) for f in fields], strict=True)
-    low, high = float(min(lows)), float(max(highs))
+    known = [field for field in fields if np.isfinite(field).any()]
+    low = min(float(np.nanmin(field)) for field in known)
+    high = max(float(np.nanmax(field)) for field in known)
     if floor is not None and low >= 0 and high > floor > 0:
         above = np.geomspace(floor / 4, high, NEVER - 1)
         share = above[1] / above[0] - 1

@@ -38,7 +38,7 @@ def write_report(
     path: str | os.PathLike[str],
     *,
     scores: xr.Dataset | None,
-    places: Mapping[str, tuple[float, float]] | None,
+    places: Any,
     title: str | None,
 ) -> Path:
     """Write the page, whole or not at all."""

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pandas as pd
 import xarray as xr
 
 from stormfusion.footprint.exporting import Exported
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.colors import Colormap
     from matplotlib.figure import Figure
 
-Places = Mapping[str, tuple[float, float]]
+Places = Mapping[str, tuple[float, float]] | pd.DataFrame
 Hazards = str | Hazard | Iterable[str | Hazard]
 
 
@@ -138,7 +139,8 @@ class Shown(Exported):
             Where lines are drawn and areas counted, above 0 and up to 1.
         places
             Places to mark: latitude and longitude [degrees] by name, such as
-            `{"Zurich": (47.38, 8.54)}`. Those outside the map are left out.
+            `{"Zurich": (47.38, 8.54)}`, or a table with the columns `latitude` and
+            `longitude` and the names as its index. Those outside the map are left out.
         cmap
             Colours of percentiles and means, as in `plot.field`.
         title
@@ -201,8 +203,8 @@ class Shown(Exported):
         observed
             The observed variable at the times of the leads, as in `verify`.
         places
-            Places to tell of: latitude and longitude [degrees] by name. Those outside
-            the domain are named as such.
+            Places to tell of, as in `to_html`. Those outside the domain are named as
+            such.
         title
             A title. If none is given, the length of the forecast.
 

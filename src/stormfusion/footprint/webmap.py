@@ -36,6 +36,8 @@ MOST_PIXELS = 1_200_000
 """Pixels of a map as it is shown; with more of them a browser gets slow."""
 MOST_VALUES = 120_000_000
 """Pixels of all maps of a page together, each a byte of the browser's memory."""
+APART = "apart"
+"""Stands for members that agree at no scale."""
 SCRIPTS = ("fields", "lines", "globe", "chart", "map", "panel")
 
 
@@ -46,7 +48,7 @@ def write_map(
     hazards: Any,
     probabilities: Sequence[float],
     title: str | None,
-    places: Mapping[str, tuple[float, float]] | None,
+    places: Any,
     cmap: Any,
 ) -> Path:
     """Write the page of a footprint, whole or not at all."""
@@ -142,8 +144,11 @@ def check_levels(levels: Any) -> tuple[float, ...]:
 
 def _factor(dataset: xr.Dataset, ground: Ground, hazards: int) -> int:
     """How many pixels become one, so that the page is not too large."""
-    stops = dataset.sizes.get("lead", 0) + 1
-    maps = sum(stops * (hazards if s.of_hazard else 1) for s in sources(dataset))
+    maps = 0
+    for source in sources(dataset):
+        leads = dataset.sizes["lead"] if source.by_lead in dataset else 0
+        stops = leads + (source.window in dataset)
+        maps += stops * (hazards if source.of_hazard else 1)
     factor = 1
     while True:
         rows, columns = (-(-size // factor) for size in ground.shape)
@@ -214,18 +219,17 @@ def _areas(view: View, levels: Sequence[float]) -> list[list[list[float | None]]
     return [[[_number(area) for area in stop] for stop in hazard] for hazard in found]
 
 
-def _displaced(view: View) -> list[list[float | None]]:
+def _displaced(view: View) -> list[list[float | str | None]]:
     """Distances [km] by which members displace the hazards, by hazard and stop."""
     dataset, count = view.dataset, view.dataset.sizes.get("lead", 0)
     found = []
     for hazard in view.hazards:
-        row: list[float | None] = [None] * (count + 1)
+        values = np.full(count + 1, np.nan)
         if "displacement" in dataset:
-            values = dataset["displacement"].isel(hazard=hazard).values
-            row[:count] = [_number(value) for value in values]
+            values[:count] = dataset["displacement"].isel(hazard=hazard)
         if "window_displacement" in dataset:
-            row[count] = _number(dataset["window_displacement"].values[hazard])
-        found.append(row)
+            values[count] = dataset["window_displacement"].isel(hazard=hazard)
+        found.append([APART if v == np.inf else _number(v) for v in values])
     return found
 
 

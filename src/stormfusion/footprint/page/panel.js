@@ -126,7 +126,13 @@ function legend() {
   }));
   const width = find("scale").clientWidth || 280;
   const { ticks: marks } = layer.legend;
-  const fits = (some) => some.every(([spot, text], at) => !at || (spot - some[at - 1][0]) * width > 6.5 * text.length + 8);
+  // the first and the last text stand inside the bar, the others about their place
+  const wide = ([, text]) => 6.8 * text.length;
+  const ends = (some, at) => [
+    some[at][0] * width - wide(some[at]) * (some[at][0] < 0.03 ? 0 : some[at][0] > 0.97 ? 1 : 0.5),
+    some[at][0] * width + wide(some[at]) * (some[at][0] < 0.03 ? 1 : some[at][0] > 0.97 ? 0 : 0.5),
+  ];
+  const fits = (some) => some.every((_, at) => !at || ends(some, at)[0] > ends(some, at - 1)[1] + 5);
   let kept = marks;
   for (let each = 2; kept.length > 2 && !fits(kept); each += 1) {
     kept = marks.filter((_, at) => (marks.length - 1 - at) % each === 0);
@@ -162,7 +168,11 @@ function extent() {
     row(body, `at ${Number((100 * level).toPrecision(3))} % or more`, text, level === 0.5 ? "chosen" : "");
   });
   const displaced = (page.displaced[state.hazard] || [])[stop];
-  find("displaced").textContent = displaced === null || displaced === undefined ? "" : `Members displace it by ${inWords(displaced)} km from one another.`;
+  find("displaced").textContent = (() => {
+    if (displaced === null || displaced === undefined) return "";
+    if (displaced === "apart") return "Members agree at no scale on where it is.";
+    return `Members displace it by ${inWords(displaced)} km from one another.`;
+  })();
 }
 
 function rounded(area) {
