@@ -16,6 +16,7 @@ ORDER = (
     "motion",
     "steps",
     "footprint",
+    "arrival",
     "several_inputs",
     "verification",
     "performance",

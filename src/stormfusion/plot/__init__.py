@@ -1,5 +1,6 @@
 """Pictures of labelled arrays: maps, footprints, curves and films."""
 
+from stormfusion.plot.arrivals import arrival
 from stormfusion.plot.arrows import motion
 from stormfusion.plot.charts import scores, training
 from stormfusion.plot.decisions import roc, value
@@ -16,6 +17,7 @@ from stormfusion.plot.violins import violins
 
 __all__ = [
     "animate",
+    "arrival",
     "field",
     "footprint",
     "fractions",

@@ -172,6 +172,22 @@ def probabilities(cmap: "str | Colormap") -> Paint:
     )
 
 
+def times(last: float, *, lasting: bool = False) -> Paint:
+    """Colours of minutes up to `last`: what comes soon is dark, or what lasts long."""
+    from matplotlib.colors import LinearSegmentedColormap, Normalize
+
+    name = "BuPu" if lasting else "YlOrRd_r"
+    ends = (0.08, 1.0) if lasting else (0.0, 0.94)
+    shades = colormap(name, safe=name)(np.linspace(*ends, 256))
+    smooth = LinearSegmentedColormap.from_list("times", list(shades), N=256)
+    return Paint(
+        smooth.with_extremes(bad=MISSING, under=(1.0, 1.0, 1.0, 0.0)),
+        Normalize(0.5 if lasting else 0.0, max(last, 1.0)),
+        None,
+        0.5 if lasting else None,
+    )
+
+
 def colormap(cmap: "str | Colormap", *, safe: str) -> "Colormap":
     """Look a colormap up; `"safe"` stands for the one named `safe`."""
     import matplotlib

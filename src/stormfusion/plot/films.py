@@ -59,12 +59,6 @@ def animate(
     ...     plot.animate(vil, f"{folder}/storm.gif").name
     'storm.gif'
     """
-    path = as_path(path)
-    writers = {".gif": _gif, ".mp4": _mp4}
-    if path.suffix.lower() not in writers:
-        raise ValueError(f"a film is .gif or .mp4, but got {path.name!r}")
-    if not isinstance(fps, int | float | np.number) or not fps > 0:
-        raise ValueError(f"fps must be a positive number, but got {fps!r}")
     coords.labelled(array, role="array")
     moving = [dim for dim in ("time", "lead") if dim in array.dims]
     if len(moving) != 1 or array.sizes[moving[0]] == 0:
@@ -73,10 +67,21 @@ def animate(
             f"a film needs frames along time or lead, but array has dims ({shown}) and "
             f"shape {array.shape}"
         )
+    return film(path, _play(array, moving[0], cmap, title), fps)
+
+
+def film(
+    path: str | os.PathLike[str], figures: Iterator["Figure"], fps: int | float
+) -> Path:
+    """Write the states of a figure as a film, whole or not at all."""
+    path = as_path(path)
+    writers = {".gif": _gif, ".mp4": _mp4}
+    if path.suffix.lower() not in writers:
+        raise ValueError(f"a film is .gif or .mp4, but got {path.name!r}")
+    if not isinstance(fps, int | float | np.number) or not fps > 0:
+        raise ValueError(f"fps must be a positive number, but got {fps!r}")
     with replacing(path) as temporary:
-        writers[path.suffix.lower()](
-            temporary, _play(array, moving[0], cmap, title), fps
-        )
+        writers[path.suffix.lower()](temporary, figures, fps)
     return path
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
-from stormfusion.plot import canvas, coords, maps
+from stormfusion.plot import arrivals, canvas, coords, maps
 from stormfusion.plot.colors import probabilities
 from stormfusion.units import VARIABLES
 
@@ -68,14 +68,14 @@ def probability(
     >>> plot.probability(risk).axes[0].get_title(loc="left")
     'vil ≥ 12'
     """
-    array = _probabilities(array)
+    array = risk_frame(array)
     brush = probabilities(cmap)
     figure, ax = maps.place(array, ax, bar=colorbar)
     image = maps.draw(ax, array, brush)
-    _contours(ax, array, contours)
+    contour(ax, array, contours)
     if colorbar:
         maps.bar(ax, image, brush, label="probability", missing=maps.has_missing(array))
-    known = (_hazard(array), coords.moment(array))
+    known = (hazard_of(array), coords.moment(array))
     maps.entitle(ax, ", ".join(filter(None, known)) if title is None else title)
     return canvas.finish(figure, path=path)
 
@@ -85,6 +85,7 @@ def footprint(
     *,
     quantile: float = 0.9,
     cmap: "str | Colormap" = "standard",
+    arrival: bool = False,
     title: str | None = None,
     path: str | os.PathLike[str] | None = None,
 ) -> "Figure":
@@ -103,6 +104,8 @@ def footprint(
         The percentile to draw, between 0 and 1; the nearest one at hand is taken.
     cmap
         Colours of the percentile, as in `field`.
+    arrival
+        Whether to draw when each hazard arrives too, as in `plot.arrival`.
     title
         A title. If none is given, the start and the length of the forecast.
     path
@@ -111,7 +114,8 @@ def footprint(
     Returns
     -------
     Figure
-        The figure, one panel for each hazard and one for the percentile.
+        The figure, one panel for each hazard and one for the percentile; then one for
+        the arrival of each hazard, if asked for.
 
     Examples
     --------
@@ -125,9 +129,27 @@ def footprint(
     """
     hint = "an xarray.Dataset; give Footprint.dataset"
     canvas.wanted(dataset, xr.Dataset, role="dataset", hint=hint)
+    figure = sheet(dataset, quantile=quantile, cmap=cmap, arrival=arrival, largest=3.8)
+    canvas.headline(figure, _window(dataset) if title is None else title)
+    return canvas.finish(figure, path=path)
+
+
+def sheet(
+    dataset: xr.Dataset,
+    *,
+    quantile: float = 0.9,
+    cmap: "str | Colormap" = "standard",
+    arrival: bool = False,
+    largest: float,
+) -> "Figure":
+    """Draw the maps of a footprint, the longer side of each `largest` inches."""
+    from matplotlib.ticker import MaxNLocator
+
     risks = _risks(dataset)
     percentile = _percentile(dataset, quantile)
     shown = risks if percentile is None else [*risks, coords.frame(percentile)]
+    times = arrivals.fields(dataset, arrivals.which(dataset)) if arrival else []
+    shown = [*shown, *times]
     count = len(shown)
     if not count:
         raise ValueError(
@@ -136,7 +158,7 @@ def footprint(
             "make it with Ensemble.footprint"
         )
     rows, columns = canvas.tiles(count)
-    wide, high = maps.panel(coords.ratio(shown[0]), largest=3.8)
+    wide, high = maps.panel(coords.ratio(shown[0]), largest=largest)
     figure = canvas.blank(
         columns * (wide + 0.75) + 1.6, rows * (high + 0.75) + 0.6, layout="compressed"
     )
@@ -146,8 +168,8 @@ def footprint(
     brush = probabilities("safe")
     for ax, risk in zip(grid, risks, strict=False):
         image = maps.draw(ax, risk, brush)
-        _contours(ax, risk, (0.1, 0.5, 0.9))
-        words = ", ".join(filter(None, (_hazard(risk), coords.moment(risk))))
+        contour(ax, risk, (0.1, 0.5, 0.9))
+        words = ", ".join(filter(None, (hazard_of(risk), coords.moment(risk))))
         canvas.heading(ax, words or "probability", width=wide)
         if risk is risks[-1]:
             missing = any(maps.has_missing(risk) for risk in risks)
@@ -155,17 +177,22 @@ def footprint(
                 ax, image, brush, label="probability", missing=missing, height=high
             )
     if percentile is not None:
-        maps.field(shown[-1], ax=grid[len(risks)], cmap=cmap, title=_share(percentile))
+        place = len(risks)
+        maps.field(shown[place], ax=grid[place], cmap=cmap, title=_share(percentile))
+    if times:
+        arrivals.panels(grid[count - len(times) : count], times, high=high)
     for index, ax in enumerate(grid[:count]):
         if index % columns:
             ax.set_ylabel("")
         if index + columns < count:
             ax.set_xlabel("")
-    canvas.headline(figure, _window(dataset) if title is None else title)
-    return canvas.finish(figure, path=path)
+        if largest < 3.0:  # few places, so that their names have room
+            for side in (ax.xaxis, ax.yaxis):
+                side.set_major_locator(MaxNLocator(4, steps=[1, 2, 2.5, 5, 10]))
+    return figure
 
 
-def _hazard(array: xr.DataArray) -> str:
+def hazard_of(array: xr.DataArray) -> str:
     """Name the hazard of a probability, as its attributes or coordinates tell it."""
     name = array.attrs.get("hazard")
     if name is None and "hazard" in array.coords and array["hazard"].ndim == 0:
@@ -174,7 +201,8 @@ def _hazard(array: xr.DataArray) -> str:
     return words.replace(">=", "≥").replace("<=", "≤").replace("_", " ")
 
 
-def _probabilities(given: Any) -> xr.DataArray:
+def risk_frame(given: Any) -> xr.DataArray:
+    """A map of probabilities, or a sentence that says why it is none."""
     array = coords.frame(given)
     values = array.values[np.isfinite(array.values)]
     if values.size and (values.min() < -1e-6 or values.max() > 1 + 1e-6):
@@ -185,7 +213,8 @@ def _probabilities(given: Any) -> xr.DataArray:
     return array
 
 
-def _contours(ax: "Axes", array: xr.DataArray, contours: Sequence[float]) -> None:
+def contour(ax: "Axes", array: xr.DataArray, contours: Sequence[float]) -> None:
+    """Draw lines of equal probability, labelled where they are few."""
     from matplotlib.patheffects import withStroke
 
     try:
@@ -219,8 +248,8 @@ def _risks(dataset: xr.Dataset) -> list[xr.DataArray]:
     if risk is None:
         return []
     if "hazard" not in risk.dims:
-        return [_probabilities(risk)]
-    return [_probabilities(risk.isel(hazard=i)) for i in range(risk.sizes["hazard"])]
+        return [risk_frame(risk)]
+    return [risk_frame(risk.isel(hazard=i)) for i in range(risk.sizes["hazard"])]
 
 
 def _percentile(dataset: xr.Dataset, quantile: float) -> xr.DataArray | None:
