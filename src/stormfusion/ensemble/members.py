@@ -1,6 +1,7 @@
 """Members of a forecast, checked and labelled, and what is said of all of them."""
 
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
@@ -9,7 +10,13 @@ from numpy.typing import ArrayLike, NDArray
 
 from stormfusion.calibration import Calibration
 from stormfusion.footprint import KNOWN, check_percentiles, ordered
-from stormfusion.interop import Interval, from_pysteps, to_pysteps
+from stormfusion.interop import (
+    Interval,
+    from_pysteps,
+    to_hazard,
+    to_pysteps,
+    write_hazard,
+)
 from stormfusion.units import VARIABLES, as_ours
 
 
@@ -173,6 +180,57 @@ class Members:
         ((20, 3, 2, 2), 1000.0, 'm', 5.0)
         """
         return to_pysteps(self.dataset, self.variable)
+
+    def to_climada(
+        self,
+        path: str | Path | None = None,
+        *,
+        kind: str | None = None,
+        window: bool = False,
+    ) -> Any:
+        """
+        The members as a hazard of CLIMADA. Needs the extra `climada`.
+
+        Each member is an event at each lead time, or with `window=True` one event of
+        its largest values. Its intensity is the variable in its units, at the centres
+        of the pixels; see `interop.to_hazard`.
+
+        Parameters
+        ----------
+        path
+            Where to write the HDF5 file that `Hazard.from_hdf5` reads, if anywhere;
+            whole or not at all.
+        kind
+            The two letters by which CLIMADA finds the impact function. By default
+            `"HL"` for the size of hail, `"PR"` for rain, `"VI"` for VIL.
+        window
+            Whether a member is one event.
+
+        Returns
+        -------
+        climada.hazard.Hazard
+            A `HazardForecast` where CLIMADA has it.
+
+        Raises
+        ------
+        ModuleNotFoundError
+            If CLIMADA is not installed.
+        ValueError
+            If the variable has no letters, or members have weights.
+        GridMismatchError
+            If the projection is unknown.
+        OSError
+            If the file cannot be written.
+        """
+        if self.weights is not None:
+            raise ValueError(
+                "the members have weights, which events of CLIMADA would lose; give it "
+                "the ensembles one by one"
+            )
+        hazard = to_hazard(self.dataset, kind=kind, window=window)
+        if path is not None:
+            write_hazard(hazard, path)
+        return hazard
 
     @property
     def members(self) -> int:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import xarray as xr
 
+from stormfusion.footprint.ground import Ground
 from stormfusion.footprint.scoring import scored
 from stormfusion.footprint.showing import Shown
 from stormfusion.grids import Grid
@@ -55,8 +56,9 @@ class Footprint(Shown):
         -------
         Dataset
             `area` by hazard, lead and probability, and `window_area` at any lead
-            [km2]. Missing pixels do not count; how large they are is `missing` and
-            `window_missing`. On a grid in degrees pixels are smaller towards the poles.
+            [km2], on the ground: where the projection is known, pixels are as large as
+            they are there. Missing pixels do not count; how large they are is `missing`
+            and `window_missing`.
 
         Raises
         ------
@@ -85,11 +87,10 @@ class Footprint(Shown):
                 f"probability is {probability!r}, wanted numbers above 0 and up to 1, "
                 "such as 0.5"
             )
-        width, height = Grid.of(self.dataset).metres()
-        shape = self.dataset.sizes["y"], self.dataset.sizes["x"]
-        pixel = xr.DataArray(
-            np.broadcast_to(width * height / 1e6, shape), dims=("y", "x")
-        )
+        Grid.of(self.dataset)
+        ground = Ground.of(self.dataset)
+        size = np.flip(np.broadcast_to(ground.areas, ground.shape), ground.flips)
+        pixel = xr.DataArray(size, dims=("y", "x"))
         level = xr.DataArray(levels, dims="probability")
         told = {"units": "1", "long_name": "least probability"}
         found = {}
