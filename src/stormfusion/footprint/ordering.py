@@ -11,6 +11,8 @@ from stormfusion.data.scaling import Linear, Scaling, VilCode
 BINS = 256
 AT_ONCE = 2**14
 """Pixels whose members are sorted at once."""
+COUNTED = 2**20
+"""Values that are counted at once."""
 
 
 def rank(percentile: float, members: Any) -> Any:
@@ -116,21 +118,35 @@ class Histogram:
         self.levels = np.asarray(scaling.denormalize(numbers), dtype=np.float32)
         self.weighted = weighted
         pixels = int(np.prod(shape))
-        # untouched, both take no memory: few values come more than 255 times
+        # untouched, they take no memory; few values come more than 255 times
         kind = np.float32 if weighted else np.uint8
         self.counts, self.over = (self._table(n, kind) for n in (pixels, pixels))
-        self.met = np.zeros(pixels, dtype=bool)
+        # rows are given to pixels as they are met
+        self.row = np.full(pixels, -1, dtype=np.int32)
+        self.met = 0
         self.members = 0
 
     def add(self, values: NDArray[np.float32], weight: float = 1.0) -> None:
         """Count one field; a missing value is not counted."""
         self.members += 1
         values = values.ravel()
+        for start in range(0, values.size, COUNTED):
+            part = slice(start, start + COUNTED)
+            self._add(values[part], self.row[part], weight)
+
+    def _add(
+        self, values: NDArray[np.float32], row: NDArray[np.int32], weight: float
+    ) -> None:
         chosen = np.flatnonzero((values != self.levels[0]) & ~np.isnan(values))
         bins = self.bins(values[chosen])
         chosen, bins = chosen[bins > 0], bins[bins > 0]
-        self.met[chosen] = True
-        place, counts = chosen * BINS + bins, self.counts.reshape(-1)
+        rows = row[chosen]
+        fresh = chosen[rows < 0]
+        if fresh.size:
+            row[fresh] = np.arange(self.met, self.met + fresh.size, dtype=np.int32)
+            self.met += fresh.size
+            rows = row[chosen]
+        place, counts = rows.astype(np.int64) * BINS + bins, self.counts.reshape(-1)
         if self.weighted:
             counts[place] += weight
             return
@@ -166,19 +182,22 @@ class Histogram:
         known
             How many members know each pixel, or their weight.
         """
-        found = np.full((len(percentiles), self.met.size), self.levels[0])
-        pixels = np.flatnonzero(self.met)
+        found = np.full((len(percentiles), self.row.size), self.levels[0])
+        pixels = np.flatnonzero(self.row >= 0)
         members = np.broadcast_to(known, self.shape).reshape(-1)
         for part in np.array_split(pixels, pixels.size // 2**13 + 1):
-            counts = self.counts[part].astype(np.float32 if self.weighted else np.int32)
+            rows, total = self.row[part], members[part]
+            counts = self.counts[rows].astype(np.float32 if self.weighted else np.int32)
             if not self.weighted and self.members > np.iinfo(np.uint8).max:
-                counts += np.int32(256) * self.over[part]
-            total = members[part]
-            counts[:, 0] = np.maximum(total - counts[:, 1:].sum(axis=1), 0)
+                counts += np.int32(256) * self.over[rows]
+            left = total - counts[:, 1:].sum(axis=1)
+            # sums of weights are not exact
+            least = 1e-5 * total if self.weighted else 0
+            counts[:, 0] = np.where(left > least, left, 0)
             reached = counts.cumsum(axis=1)
             for number, percentile in enumerate(percentiles):
                 if self.weighted:
-                    wanted = np.maximum(percentile / 100.0 * total, 1e-6 * total)
+                    wanted = np.maximum(percentile / 100.0 * total, 2e-5 * total)
                     wanted = wanted * (1 - 1e-5)
                 else:
                     wanted = rank(percentile, total)
