@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from stormfusion.classical.flow import motion
-from stormfusion.classical.trajectories import AT_ONCE
 from stormfusion.classical.warping import resized, rows_and_columns
 from stormfusion.data.scaling import scaling_for
 from stormfusion.errors import GridMismatchError
@@ -20,8 +19,10 @@ from stormfusion.units import VARIABLES, as_ours
 
 FINEST = 24
 """Parts of an interval, at most."""
-BAND = 2**18
+BAND = 2**17
 """Pixels of the rows that are worked on at once."""
+AT_ONCE = 2**19
+"""Pixels of all intervals that are."""
 LARGE = 2**22
 """Pixels of a map, above which its motion is that of a coarser one."""
 LEAST = 0.01

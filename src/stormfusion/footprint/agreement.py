@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 
 ROUNDING = 1e-5
 """By how much sums of counts in single precision may miss a score."""
+ROWS = 512
+"""Rows that are summed at once."""
 
 
 class Agreement:
@@ -137,8 +139,12 @@ def _squares(sums: NDArray[Any]) -> NDArray[np.float64]:
     """Sum of the squares of each lead."""
     if sums.dtype == np.uint8 and sums.size and sums.max() <= 1:
         return np.asarray(np.count_nonzero(sums, axis=(1, 2)), dtype=np.float64)
-    doubled = (one.astype(np.float64) for one in sums)
-    return np.array([np.vdot(one, one) for one in doubled])
+    found = np.zeros(len(sums))
+    for lead, one in enumerate(sums):
+        for top in range(0, len(one), ROWS):
+            part = one[top : top + ROWS].astype(np.float64)
+            found[lead] += np.vdot(part, part)
+    return found
 
 
 def _halved(sums: NDArray[Any]) -> NDArray[Any]:

@@ -71,6 +71,13 @@ def _holes(known: Any, total: float, shape: tuple[int, ...]) -> NDArray[np.bool_
     return np.broadcast_to(np.asarray(known) < least, shape)
 
 
+def _void(values: NDArray[Any], hole: NDArray[np.bool_]) -> None:
+    """Make maps missing where there is a hole."""
+    for value, missing in zip(values, hole, strict=True):
+        if missing.any():
+            value[missing] = np.nan
+
+
 def _share(counts: NDArray[Any], known: Any, found: NDArray[np.float32]) -> None:
     """Counts of maps as shares of those that know, NaN where none does."""
     for lead, count in enumerate(counts):
@@ -100,7 +107,7 @@ def _risks(gathered: "Accumulator") -> Found:
         hole = _holes(known.by_lead(), total, shape)
         window_hole = _holes(known.in_window(), total, plane)
         for index in group.hazards:
-            counts = gathered.counts[index]
+            counts = gathered.counts.pop(index)
             ever = counts.first.sum(0, dtype=np.float32)[None]
             over_all = window[index : index + 1]
             _share(ever, np.asarray(known.in_window())[None], over_all)
@@ -110,9 +117,12 @@ def _risks(gathered: "Accumulator") -> Found:
                 for name, when in zip(ARRIVALS, told, strict=True):
                     when[window_hole] = np.nan
                     arrival[name][index] = when
+                del told
+            # large maps leave no room for what is not needed any more
+            counts.first = counts.first[:0].copy()
             if chance is not None and counts.over is not None:
                 _share(counts.over, known.by_lead(), chance[index])
-                chance[index][hole] = np.nan
+                _void(chance[index], hole)
             if spacing is None:
                 continue
             window_apart[index] = counts.window_agreement.distance(
@@ -216,10 +226,10 @@ def _values(gathered: "Accumulator", exact: dict[str, NDArray[Any]] | None) -> F
             **found,
         }
     spread = gathered.moments.spread(known)
-    spread[hole] = np.nan
+    _void(spread, hole)
     mean = gathered.moments.mean
-    mean[hole] = np.nan
-    share = np.asarray(known.by_lead() / np.float32(total), dtype=np.float32)
+    _void(mean, hole)
+    share = np.asarray(known.by_lead(), dtype=np.float32) / np.float32(total)
     leads = ("lead", *PLANE)
     return {
         **found,
@@ -231,7 +241,7 @@ def _values(gathered: "Accumulator", exact: dict[str, NDArray[Any]] | None) -> F
         ),
         "known": (
             leads,
-            np.broadcast_to(share, shape).copy(),
+            np.broadcast_to(share, shape),
             _attrs("1", "share of the members that know the pixel"),
         ),
     }

@@ -87,6 +87,8 @@ class Moments:
     ----------
     shape
         Of the fields.
+    spread
+        Whether the variance is wanted too.
 
     References
     ----------
@@ -94,9 +96,9 @@ class Moments:
     *Comm. ACM*, **22**, 532-535.
     """
 
-    def __init__(self, shape: tuple[int, ...]) -> None:
+    def __init__(self, shape: tuple[int, ...], *, spread: bool = True) -> None:
         self.mean = np.zeros(shape, dtype=np.float32)
-        self.excess = np.zeros(shape, dtype=np.float32)
+        self.excess = np.zeros(shape if spread else (0,), dtype=np.float32)
 
     def add(
         self,
@@ -107,20 +109,22 @@ class Moments:
     ) -> None:
         """Add a field; `total` is the weight that knows each pixel, with this one."""
         for lead, value in enumerate(values):
-            mean, excess = self.mean[lead], self.excess[lead]
+            mean = self.mean[lead]
             all_of_it = total if np.ndim(total) == 0 else np.maximum(total[lead], 1e-30)
             share = np.float32(weight) / np.asarray(all_of_it, dtype=np.float32)
             change = value - mean
             if known is not None:
                 change[~known[lead]] = 0.0
             mean += change * share
+            if not self.excess.size:
+                continue
             left = value - mean
             left *= change
             if known is not None:
                 left[~known[lead]] = 0.0
             if weight != 1.0:
                 left *= np.float32(weight)
-            excess += left
+            self.excess[lead] += left
 
     def spread(self, known: Known) -> NDArray[np.float32]:
         r"""

@@ -78,22 +78,23 @@ class Accumulator:
         self.members = 0
         self.finished = False
         self.known = Known(shape, kind)
-        self.counts: list[Counts] = [
-            Counts(
+        self.counts = {
+            number: Counts(
                 shape,
                 np.float32 if means.kind(h, str(like.name)) == "hail" else kind,
                 by_lead=by_lead,
             )
-            for h in self.hazards
-        ]
+            for number, h in enumerate(self.hazards)
+        }
         self.group_known = [
             self.known if group.plain else Known(shape, kind)
             for group in self.fields.groups
         ]
         self.moments = Moments(shape) if by_lead else None
-        self.window_moments = Moments((1, *shape[1:]))
+        self.window_moments = Moments((1, *shape[1:]), spread=False)
         self.rain_known = Known((1, *shape[1:]), kind)
-        self.rain = Moments((1, *shape[1:])) if self.sums else None
+        plane = (1, *shape[1:])
+        self.rain = Moments(plane, spread=False) if self.sums else None
         some = bool(self.percentiles) and histograms
         own, rain = scaling_for(str(like.name)), scaling_for("rain")
         self.histogram, self.window_histogram, self.rain_histogram = (
