@@ -1,6 +1,8 @@
 """Depth of rain from rain rates: integrated in time along the motion of the rain."""
 
 import math
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import torch
@@ -10,13 +12,19 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from stormfusion.classical.flow import motion
-from stormfusion.classical.trajectories import AT_ONCE
-from stormfusion.classical.warping import rows_and_columns
+from stormfusion.classical.warping import resized, rows_and_columns
 from stormfusion.data.scaling import scaling_for
+from stormfusion.errors import GridMismatchError
 from stormfusion.units import VARIABLES, as_ours
 
 FINEST = 24
 """Parts of an interval, at most."""
+BAND = 2**17
+"""Pixels of the rows that are worked on at once."""
+AT_ONCE = 2**19
+"""Pixels of all intervals that are."""
+LARGE = 2**22
+"""Pixels of a map, above which its motion is that of a coarser one."""
 LEAST = 0.01
 """Share of what is between the frames that must be known, to tell it from them."""
 
@@ -102,12 +110,7 @@ def rainfall(
     ours = as_ours(rain_rate, "rain_rate").transpose(..., dim, "y", "x")
     first = None
     if initial is not None:
-        first = as_ours(initial, "rain_rate").transpose("y", "x").to_numpy()
-        if first.shape != ours.shape[-2:]:
-            raise ValueError(
-                f"the initial frame has the shape {first.shape}, wanted that of the "
-                f"others, {ours.shape[-2:]}; give it on their grid"
-            )
+        first = _on_the_grid(initial, ours)
     summed = Rainfall(seconds(ours[dim]), initial=first, advection=advection)
     frames = ours.to_numpy().astype(np.float32, copy=False)
     stacked = frames.reshape(-1, *frames.shape[-3:])
@@ -118,6 +121,32 @@ def rainfall(
     made = ours.copy(data=found).transpose(*order).rename("rain")
     made.attrs = {**attrs, "standard_name": known.standard_name, **mapping}
     return made
+
+
+def _on_the_grid(initial: xr.DataArray, frames: xr.DataArray) -> NDArray[Any]:
+    """The initial frame, if its rows and columns are those of the others."""
+    if set(initial.dims) != {"y", "x"}:
+        raise ValueError(
+            f"the initial frame has dimensions {initial.dims}, wanted y and x; select "
+            "one time"
+        )
+    found = as_ours(initial, "rain_rate").transpose("y", "x")
+    if found.shape != frames.shape[-2:]:
+        raise GridMismatchError(
+            f"the initial frame has the shape {found.shape}, wanted that of the "
+            f"others, {frames.shape[-2:]}; give it on their grid"
+        )
+    for dim in ("y", "x"):
+        if dim in found.coords and dim in frames.coords:
+            one, other = found[dim].to_numpy(), frames[dim].to_numpy()
+            step = np.ptp(other) / max(other.size - 1, 1)
+            if not np.allclose(one, other, rtol=1e-9, atol=1e-3 * step):
+                raise GridMismatchError(
+                    f"the initial frame and the others differ in {dim} (from "
+                    f"{one[0]:g} to {one[-1]:g}, and from {other[0]:g} to "
+                    f"{other[-1]:g}); give it on their grid"
+                )
+    return found.to_numpy()
 
 
 def seconds(times: xr.DataArray) -> NDArray[np.float64]:
@@ -177,47 +206,93 @@ class Rainfall:
             self.initial = torch.from_numpy(np.asarray(initial, dtype=np.float32))
         self.hours = np.diff(ends, prepend=0.0) / 3600.0
 
-    @torch.no_grad()
     def __call__(self, rates: NDArray[np.float32]) -> NDArray[np.float32]:
         """Depths [mm] of rates [mm h-1], both with the dimensions (lead, y, x)."""
-        frames = torch.from_numpy(np.ascontiguousarray(rates, dtype=np.float32))
         depths = np.empty(rates.shape, dtype=np.float32)
+        for rows, part in self._bands(rates):
+            depths[:, rows] = part
+        return depths
+
+    def total(self, rates: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Depth [mm] of all intervals together (y, x), of rates (lead, y, x)."""
+        total = np.empty(rates.shape[1:])
+        for rows, part in self._bands(rates):
+            total[rows] = part.sum(0, dtype=np.float64)
+        return total
+
+    @torch.no_grad()
+    def _bands(
+        self, rates: NDArray[np.float32]
+    ) -> Iterator[tuple[slice, NDArray[np.float32]]]:
+        """Depths of some rows at a time, so that large maps take little memory."""
+        frames = torch.from_numpy(np.ascontiguousarray(rates, dtype=np.float32))
         velocity = self._velocity(frames)
-        most = max(AT_ONCE // frames[0].numel(), 1)
+        fastest = float(velocity.abs().amax())
+        height, width = frames.shape[-2:]
+        step = max(BAND // width, 1)
+        for top in range(0, height, step):
+            rows = slice(top, min(top + step, height))
+            yield rows, self._depths(frames, velocity, fastest, rows).numpy()
+
+    def _depths(
+        self, frames: Tensor, velocity: Tensor, fastest: float, rows: slice
+    ) -> Tensor:
+        """Depths of some rows."""
+        depths = torch.empty(len(frames), rows.stop - rows.start, frames.shape[-1])
+        most = max(AT_ONCE // depths[0].numel(), 1)
         start = 0
         while start < len(frames):
             hours, stop = float(self.hours[start]), start + 1
             same = np.isclose(self.hours, hours, rtol=1e-6)
             while stop < min(len(frames), start + most) and same[stop] and start > 0:
                 stop += 1
-            after = frames[start:stop]
             before = frames[start - 1 : stop - 1] if start else self.initial
-            mean = between(before, after, velocity * hours)
+            mean = between(
+                before,
+                frames[start:stop],
+                velocity[:, rows] * hours,
+                rows=rows,
+                furthest=fastest * hours,
+            )
             if start and before is not None:
-                mean[before.isnan()] = torch.nan
-            depths[start:stop] = (mean * hours).numpy()
+                mean = torch.where(before[:, rows].isnan(), torch.nan, mean)
+            depths[start:stop] = mean * hours
             start = stop
         return depths
 
     def _velocity(self, frames: Tensor) -> Tensor:
         """Motion of the frames in the middle [pixels per hour]."""
-        still = torch.zeros((2, *frames.shape[-2:]))
-        if self.initial is not None:
-            frames = (
-                torch.cat((self.initial[None], frames[:3]))
-                if (len(frames) < 3)
-                else frames
-            )
+        height, width = frames.shape[-2:]
+        times = self.ends / 3600.0
+        if self.initial is not None and len(frames) < 3:
+            frames = torch.cat((self.initial[None], frames))
+            times = np.concatenate(([0.0], times))
         if not self.advection or len(frames) < 2:
-            return still
+            return torch.zeros((2, height, width))
         middle = max(len(frames) // 2 - 1, 0)
-        chosen = frames[middle : middle + 3]
-        numbers = scaling_for("rain_rate").normalize(chosen)
-        velocity: Tensor = motion(numbers[None])[0] / float(self.hours[-1])
-        return velocity
+        steps = np.diff(times[middle : middle + 3])
+        even = len(steps) < 2 or abs(steps[1] - steps[0]) < 0.01 * steps[0]
+        chosen = frames[None, middle : middle + (3 if even else 2)]
+        # large maps move as smoothly as small ones
+        coarse = math.ceil(math.sqrt(height * width / LARGE))
+        if coarse > 1:
+            chosen = F.avg_pool2d(
+                chosen, coarse, ceil_mode=True, count_include_pad=False
+            )
+        velocity = motion(scaling_for("rain_rate").normalize(chosen))
+        if coarse > 1:
+            velocity = coarse * resized(velocity, height, width)
+        return velocity[0] / float(steps[0])
 
 
-def between(before: Tensor | None, after: Tensor, shift: Tensor) -> Tensor:
+def between(
+    before: Tensor | None,
+    after: Tensor,
+    shift: Tensor,
+    *,
+    rows: slice | None = None,
+    furthest: float | None = None,
+) -> Tensor:
     """
     Mean over an interval of frames that move.
 
@@ -229,6 +304,10 @@ def between(before: Tensor | None, after: Tensor, shift: Tensor) -> Tensor:
         is None, it is that of the second alone.
     shift
         How far the rain moves in it, down the rows and along them [pixels].
+    rows
+        Which to give, and of which the shift is; all by default.
+    furthest
+        The largest shift of all, if there are more.
 
     Examples
     --------
@@ -239,33 +318,43 @@ def between(before: Tensor | None, after: Tensor, shift: Tensor) -> Tensor:
     [0.0, 1.0, 2.0, 1.0, 0.0, 0.0]
     """
     height, width = after.shape[-2:]
-    furthest = float(shift.abs().amax())
+    rows = slice(0, height) if rows is None else rows
+    furthest = float(shift.abs().amax()) if furthest is None else furthest
     parts = min(max(math.ceil(furthest - 1e-3), 1), FINEST)
-    rows, columns = rows_and_columns(height, width, after.device)
-    plain = after
-    sides = [(after.nan_to_num(0.0), _known(after), 1.0)]
+    reach = math.ceil(furthest) + 1
+    top, bottom = max(rows.start - reach, 0), min(rows.stop + reach, height)
+    plain = after[:, rows]
+    near = after[:, top:bottom]
+    sides = [(near.nan_to_num(0.0), _known(near), 1.0)]
+    missing = plain.isnan()
     if before is not None:
         before = before.reshape(after.shape)
-        sides.append((before.nan_to_num(0.0), _known(before), -1.0))
+        near = before[:, top:bottom]
+        sides.append((near.nan_to_num(0.0), _known(near), -1.0))
         # what stays where it is, for what comes from where nothing is known
-        plain = torch.where(before.isnan(), after, (before + after) / 2)
-    total = torch.zeros_like(after)
+        here = before[:, rows]
+        plain = torch.where(here.isnan(), plain, (here + plain) / 2)
+    total = torch.zeros_like(plain)
+    if not any(bool(frames.any()) for frames, _, _ in sides):
+        return torch.where(missing, torch.nan, total)
+    down, along = rows_and_columns(rows.stop - rows.start, width, after.device)
+    down = down + (rows.start - top)
     for part in range(parts):
         tau = (part + 0.5) / parts
-        value, weight = torch.zeros_like(after), torch.zeros_like(after[:1])
+        value, weight = torch.zeros_like(plain), torch.zeros_like(plain[:1])
         for frames, known, sign in sides:
             share, away = (tau, 1 - tau) if sign > 0 else (1 - tau, tau)
             place = torch.stack(
                 (
-                    (2 * (columns + sign * away * shift[1]) + 1) / width - 1,
-                    (2 * (rows + sign * away * shift[0]) + 1) / height - 1,
+                    (2 * (along + sign * away * shift[1]) + 1) / width - 1,
+                    (2 * (down + sign * away * shift[0]) + 1) / (bottom - top) - 1,
                 ),
                 -1,
             )
             value += share * _at(frames, place)
             weight = weight + share * _at(known, place)
         total += torch.where(weight > LEAST, value / weight, plain)
-    return torch.where(after.isnan(), torch.nan, total / parts)
+    return torch.where(missing, torch.nan, total / parts)
 
 
 def _known(frames: Tensor) -> Tensor:

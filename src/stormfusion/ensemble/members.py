@@ -274,17 +274,21 @@ class Members:
         r"""
         Standard deviation of the members, in their units.
 
-        The divisor is M - 1. With weights $w_i$, whose sum is one, it is
-        $1 - \sum w_i^2$.
+        The divisor is M - 1. With weights $w_i$, whose sum is $W$ of those that know a
+        pixel, it is $W - \sum w_i^2 / W$.
         """
         if self.members < 2:
             raise ValueError("one member has no spread, wanted 2 or more")
         if self.weights is None:
             spread = self.values.std("member", ddof=1, keep_attrs=True)
         else:
+            share = xr.DataArray(self.weights, dims="member")
+            there = self.values.notnull()
+            weight = (there * share).sum("member")
             off = (self.values - self._weighted(self.values)) ** 2
-            divisor = 1.0 - float((self.weights**2).sum())
-            spread = (self._weighted(off) / divisor) ** 0.5
+            divisor = weight - (there * share**2).sum("member") / weight
+            divisor = divisor.where(divisor > 1e-6 * weight)
+            spread = ((off * share).sum("member") / divisor) ** 0.5
             spread.attrs = dict(self.values.attrs)
         return self._of_all(spread).assign_attrs(
             long_name=f"ensemble standard deviation of {self._long_name}"

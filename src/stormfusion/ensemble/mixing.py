@@ -64,8 +64,10 @@ def mixed(
     )
     made = joined.assign_coords(member=np.arange(joined.sizes["member"])).to_dataset()
     made["weight"].attrs = {"units": "1", "long_name": "weight of the member"}
-    if "initial" in datasets[0]:
-        made["initial"] = datasets[0]["initial"]
+    initial = [dataset["initial"] for dataset in datasets if "initial" in dataset]
+    if initial:
+        frame = initial[0].transpose("y", "x")
+        made["initial"] = ("y", "x"), frame.to_numpy(), frame.attrs
     recipes = dict.fromkeys(map(str, made["source"].values))
     attrs = {"recipe": " and ".join(recipes)}
     for key in datasets[0].attrs:
@@ -89,11 +91,12 @@ def _shares(sizes: Sequence[int], weights: Sequence[float] | None) -> list[float
         raise ValueError(
             f"got {len(found)} weights for {len(sizes)} ensembles, wanted one for each"
         )
-    if not all(np.isfinite(w) and w >= 0 for w in found) or not sum(found) > 0:
+    total = sum(found)
+    if not (all(w >= 0 for w in found) and 0 < total < np.inf):
         raise ValueError(
             f"weights are {found}, wanted finite ones, 0 or more, and not all of them 0"
         )
-    return [weight / sum(found) for weight in found]
+    return [weight / total for weight in found]
 
 
 def _check_same(first: xr.DataArray, other: xr.DataArray, number: int) -> None:
@@ -115,17 +118,26 @@ def _check_same(first: xr.DataArray, other: xr.DataArray, number: int) -> None:
             f"ensembles 0 and {number} differ in their lead times; select those that "
             "both have"
         )
-    if "y" in first.coords and "x" in first.coords:
-        one, two = Grid.of(first), Grid.of(other)
-        if not one.same_as(two):
-            raise GridMismatchError(
-                f"ensembles 0 and {number} lie on different grids; regrid one of them"
-            )
-    for name in ("reference_time",):
+    if "y" in first.coords and "x" in first.coords and not _same_places(first, other):
+        raise GridMismatchError(
+            f"ensembles 0 and {number} lie on different grids, or their rows run "
+            "another way; regrid or sort one of them"
+        )
+    for name in ("reference_time", "time"):
         if name in first.coords and name in other.coords:
-            a, b = first[name].values, other[name].values
-            if a != b:
+            a, b = first[name].to_numpy(), other[name].to_numpy()
+            if not np.array_equal(a, b):
+                a, b = (np.atleast_1d(times)[0] for times in (a, b))
                 raise GridMismatchError(
-                    f"ensembles 0 and {number} start at {a} and {b}, wanted one time; "
-                    "make both from the same frames"
+                    f"ensembles 0 and {number} are of {a} and {b}, wanted one "
+                    f"{name}; make both from the same frames"
                 )
+
+
+def _same_places(first: xr.DataArray, other: xr.DataArray) -> bool:
+    """Whether rows and columns are the same, also of one row or column."""
+    if min(first.sizes["y"], first.sizes["x"]) > 1:
+        return Grid.of(first).same_as(Grid.of(other))
+    return all(
+        np.allclose(first[dim], other[dim], rtol=1e-9, atol=0.0) for dim in ("y", "x")
+    )

@@ -6,6 +6,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 
+ROUNDING = 1e-5
+"""By how much sums of counts in single precision may miss a score."""
+ROWS = 512
+"""Rows that are summed at once."""
+
+
 class Agreement:
     r"""
     Agreement of the members with each other, by scale.
@@ -72,11 +78,12 @@ class Agreement:
         if self.squares is None:
             return np.full((len(counts), self.scales.size), np.nan)
         total = np.empty(self.squares.shape[1:])
-        sums = counts.astype(np.float32)
-        for level, scale in enumerate(self.scales):
-            if level:
-                sums = _halved(sums)
-            total[:, level] = _squares(sums) / float(scale) ** 4
+        for lead in range(len(counts)):
+            sums = counts[lead : lead + 1].astype(np.float32)
+            for level, scale in enumerate(self.scales):
+                if level:
+                    sums = _halved(sums)
+                total[lead, level] = _squares(sums)[0] / float(scale) ** 4
         first, second = self.squares
         pairs = self.weight * first - second
         apart = self.weight * first - total
@@ -109,7 +116,7 @@ class Agreement:
             the domain. The least is half a pixel.
         """
         scores = self.scores(counts)
-        goal = 0.5 + rate / 2.0
+        goal = 0.5 + rate / 2.0 - ROUNDING
         found = np.full(len(scores), np.nan)
         exponents = np.arange(self.scales.size)
         for lead, row in enumerate(scores):
@@ -132,7 +139,12 @@ def _squares(sums: NDArray[Any]) -> NDArray[np.float64]:
     """Sum of the squares of each lead."""
     if sums.dtype == np.uint8 and sums.size and sums.max() <= 1:
         return np.asarray(np.count_nonzero(sums, axis=(1, 2)), dtype=np.float64)
-    return np.array([np.vdot(one, one) for one in sums.astype(np.float64)])
+    found = np.zeros(len(sums))
+    for lead, one in enumerate(sums):
+        for top in range(0, len(one), ROWS):
+            part = one[top : top + ROWS].astype(np.float64)
+            found[lead] += np.vdot(part, part)
+    return found
 
 
 def _halved(sums: NDArray[Any]) -> NDArray[Any]:

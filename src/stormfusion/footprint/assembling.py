@@ -6,7 +6,6 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from stormfusion.classical import seconds
 from stormfusion.errors import GridMismatchError
 from stormfusion.grids import Grid
 from stormfusion.units import VARIABLES
@@ -66,15 +65,27 @@ def assemble(
 Found = dict[str, tuple[tuple[str, ...], NDArray[Any], dict[str, Any]]]
 
 
-def _holes(known: Any, total: float, shape: tuple[int, ...], least: float) -> Any:
-    """Where too few members know a pixel."""
-    return np.broadcast_to(np.asarray(known) < max(KNOWN * total, least), shape)
+def _holes(known: Any, total: float, shape: tuple[int, ...]) -> NDArray[np.bool_]:
+    """Where too few members know a pixel; sums of weights are not exact."""
+    least = max(KNOWN * total, 1e-9) * (1 - 1e-6)
+    return np.broadcast_to(np.asarray(known) < least, shape)
 
 
-def _share(counts: NDArray[Any], known: Any) -> NDArray[np.float32]:
-    least = np.maximum(np.asarray(known), 1e-9)
-    found: NDArray[np.float32] = np.divide(counts, least, dtype=np.float32)
-    return found.clip(max=1.0)
+def _void(values: NDArray[Any], hole: NDArray[np.bool_]) -> None:
+    """Make maps missing where there is a hole."""
+    for value, missing in zip(values, hole, strict=True):
+        if missing.any():
+            value[missing] = np.nan
+
+
+def _share(counts: NDArray[Any], known: Any, found: NDArray[np.float32]) -> None:
+    """Counts of maps as shares of those that know, NaN where none does."""
+    for lead, count in enumerate(counts):
+        total = np.asarray(known if np.ndim(known) == 0 else known[lead])
+        total = total.astype(np.float32)
+        total = np.where(total > 0, total, np.float32(np.nan))
+        np.divide(count, total, out=found[lead], dtype=np.float32)
+        np.minimum(found[lead], 1.0, out=found[lead])
 
 
 def _risks(gathered: "Accumulator") -> Found:
@@ -85,37 +96,37 @@ def _risks(gathered: "Accumulator") -> Found:
     shape = gathered.like.shape
     number, plane = len(hazards), shape[1:]
     total = float(gathered.known.total)
-    least = 1e-9 if gathered.weighted else 1.0
     chance = np.empty((number, *shape), dtype=np.float32) if gathered.by_lead else None
     window = np.empty((number, *plane), dtype=np.float32)
-    arrival = {
-        name: np.full((number, *plane), np.nan, dtype=np.float32) for name in ARRIVALS
-    }
+    arrival = {name: np.empty_like(window) for name in ARRIVALS}
     apart = np.full((number, shape[0]), np.nan)
     window_apart = np.full(number, np.nan)
     minutes = _minutes(gathered.like)
     spacing = _spacing(gathered.like)
     for group, known in zip(gathered.fields.groups, gathered.group_known, strict=True):
-        hole = _holes(known.by_lead(), total, shape, least)
-        window_hole = _holes(known.in_window(), total, plane, least)
+        hole = _holes(known.by_lead(), total, shape)
+        window_hole = _holes(known.in_window(), total, plane)
         for index in group.hazards:
-            counts = gathered.counts[index]
-            ever = counts.first.sum(0, dtype=np.float32)
-            window[index] = _share(ever, known.in_window())
-            window[index][window_hole] = np.nan
-            if chance is not None and counts.over is not None:
-                chance[index] = _share(counts.over, known.by_lead())
-                chance[index][hole] = np.nan
+            counts = gathered.counts.pop(index)
+            ever = counts.first.sum(0, dtype=np.float32)[None]
+            over_all = window[index : index + 1]
+            _share(ever, np.asarray(known.in_window())[None], over_all)
+            over_all[0, window_hole] = np.nan
             if minutes is not None:
-                leads = counts.arrival(tuple(ARRIVALS.values()))
-                for name, lead in zip(ARRIVALS, leads, strict=True):
-                    there = (lead >= 0) & ~window_hole
-                    arrival[name][index][there] = minutes[lead[there]]
+                told = counts.arrival(tuple(ARRIVALS.values()), minutes)
+                for name, when in zip(ARRIVALS, told, strict=True):
+                    when[window_hole] = np.nan
+                    arrival[name][index] = when
+                del told
+            # large maps leave no room for what is not needed any more
+            counts.first = counts.first[:0].copy()
+            if chance is not None and counts.over is not None:
+                _share(counts.over, known.by_lead(), chance[index])
+                _void(chance[index], hole)
             if spacing is None:
                 continue
-            rate = _mean(window[index][None])
             window_apart[index] = counts.window_agreement.distance(
-                ever[None], rate, spacing
+                ever, _mean(over_all), spacing
             )[0]
             if chance is not None and counts.agreement is not None:
                 assert counts.over is not None
@@ -169,8 +180,12 @@ def _times(
         found[name] = (("hazard", *PLANE), values, _attrs("min", told))
     if chance is None:
         return found
-    steps = np.diff(minutes, prepend=0.0).astype(np.float32)
-    lasts = np.tensordot(steps, chance, axes=(0, 1))
+    # of a lead before the start nothing is left
+    steps = np.maximum(np.diff(np.maximum(minutes, 0.0), prepend=0.0), 0.0)
+    lasts = np.zeros_like(chance[:, 0])
+    for lead, step in enumerate(steps):
+        for index in range(len(lasts)):
+            lasts[index] += np.float32(step) * chance[index, lead]
     for index, hazard in enumerate(hazards):
         if hazard.window is not None:
             lasts[index] = np.nan
@@ -185,8 +200,7 @@ def _values(gathered: "Accumulator", exact: dict[str, NDArray[Any]] | None) -> F
     units = str(like.attrs.get("units", "1"))
     name = str(like.attrs.get("long_name", like.name))
     shape, plane, total = like.shape, like.shape[1:], float(known.total)
-    least = 1e-9 if gathered.weighted else 1.0
-    window_hole = _holes(known.in_window(), total, plane, least)
+    window_hole = _holes(known.in_window(), total, plane)
     found: Found = {}
     largest = f"of the largest {name} of any lead time"
     of_window = _percentiles(
@@ -202,7 +216,7 @@ def _values(gathered: "Accumulator", exact: dict[str, NDArray[Any]] | None) -> F
     found["window_mean"] = (PLANE, highest, attrs)
     if gathered.moments is None:
         return found
-    hole = _holes(known.by_lead(), total, shape, least)
+    hole = _holes(known.by_lead(), total, shape)
     of_leads = _percentiles(gathered, exact, "percentile", gathered.histogram)
     if of_leads is not None:
         of_leads[:, hole] = np.nan
@@ -211,12 +225,11 @@ def _values(gathered: "Accumulator", exact: dict[str, NDArray[Any]] | None) -> F
             "percentile": (("quantile", "lead", *PLANE), of_leads, attrs),
             **found,
         }
-    spread = gathered.moments.spread(known.by_lead(), known.squares, total)
-    few = _holes(known.by_lead(), total, shape, least if gathered.weighted else 2.0)
-    spread[few] = np.nan
+    spread = gathered.moments.spread(known)
+    _void(spread, hole)
     mean = gathered.moments.mean
-    mean[hole] = np.nan
-    share = np.asarray(known.by_lead() / np.float32(total), dtype=np.float32)
+    _void(mean, hole)
+    share = np.asarray(known.by_lead(), dtype=np.float32) / np.float32(total)
     leads = ("lead", *PLANE)
     return {
         **found,
@@ -228,7 +241,7 @@ def _values(gathered: "Accumulator", exact: dict[str, NDArray[Any]] | None) -> F
         ),
         "known": (
             leads,
-            np.broadcast_to(share, shape).copy(),
+            np.broadcast_to(share, shape),
             _attrs("1", "share of the members that know the pixel"),
         ),
     }
@@ -240,7 +253,7 @@ def _rain(gathered: "Accumulator", exact: dict[str, NDArray[Any]] | None) -> Fou
         return {}
     known, units = gathered.rain_known, VARIABLES["rain"].units
     total, plane = float(known.total), gathered.like.shape[1:]
-    hole = _holes(known.in_window(), total, plane, 1e-9)
+    hole = _holes(known.in_window(), total, plane)
     mean = gathered.rain.mean[0]
     mean[hole] = np.nan
     text = "rain that falls from the start of the forecast to its last lead"
@@ -288,7 +301,8 @@ def _minutes(like: xr.DataArray) -> NDArray[np.float32] | None:
     """When the leads are [min], where that is known."""
     if "lead" not in like.coords:
         return None
-    return (seconds(like["lead"]) / 60.0).astype(np.float32)
+    leads = like["lead"].to_numpy().astype("timedelta64[ns]").astype(np.int64)
+    return (leads / 60e9).astype(np.float32)
 
 
 def _spacing(like: xr.DataArray) -> float | None:
@@ -302,9 +316,11 @@ def _spacing(like: xr.DataArray) -> float | None:
 
 def _mean(chance: NDArray[Any]) -> NDArray[np.float64]:
     """Mean of each map where it is known."""
-    known = ~np.isnan(chance)
-    total = np.where(known, chance, 0.0).sum((1, 2), dtype=np.float64)
-    return np.asarray(total / np.maximum(known.sum((1, 2)), 1))
+    found = np.zeros(len(chance))
+    for lead, one in enumerate(chance):
+        known = one[~np.isnan(one)]
+        found[lead] = known.mean(dtype=np.float64) if known.size else 0.0
+    return found
 
 
 def _attrs(units: str, text: str) -> dict[str, Any]:

@@ -19,16 +19,17 @@ class Known:
     shape
         Of a member: lead, y and x.
     dtype
-        Of the counts.
+        Of the counts: floating where members have weights of their own.
     """
 
     def __init__(self, shape: tuple[int, ...], dtype: Any) -> None:
         self.shape = shape
         self.dtype = dtype
         self.total: Any = dtype(0)
-        self.squares = 0.0
+        self.square: Any = np.float32(0)
         self.leads: NDArray[Any] | None = None
         self.window: NDArray[Any] | None = None
+        self.squares: NDArray[np.float32] | None = None
 
     def add(
         self,
@@ -38,18 +39,26 @@ class Known:
     ) -> None:
         """Count a member; None where it knows all."""
         before, one = self.total, self.dtype(weight)
-        self.total = self.dtype(self.total + one)
-        self.squares += weight * weight
+        square, squared = self.square, np.float32(weight * weight)
+        self.total = self.dtype(before + one)
+        self.square = square + squared
         if known is None and self.leads is None:
             return
         if self.leads is None or self.window is None:
             self.leads = np.full(self.shape, before, dtype=self.dtype)
             self.window = np.full(self.shape[1:], before, dtype=self.dtype)
+            if issubclass(self.dtype, np.floating):
+                self.squares = np.full(self.shape, square, dtype=np.float32)
         if known is None or always is None:
             self.leads += one
             self.window += one
+            if self.squares is not None:
+                self.squares += squared
             return
-        self.leads += known * one
+        for lead, there in enumerate(known):
+            self.leads[lead] += there * one
+            if self.squares is not None:
+                self.squares[lead] += there * squared
         self.window += always * one
 
     def by_lead(self) -> Any:
@@ -59,6 +68,12 @@ class Known:
     def in_window(self) -> Any:
         """Of each pixel, those that know it at all leads, or one number."""
         return self.total if self.window is None else self.window
+
+    def squares_by_lead(self) -> Any:
+        """Sum of the squares of their weights, of each lead and pixel, or one."""
+        if self.leads is None:
+            return self.square
+        return self.leads if self.squares is None else self.squares
 
 
 class Moments:
@@ -72,6 +87,8 @@ class Moments:
     ----------
     shape
         Of the fields.
+    spread
+        Whether the variance is wanted too.
 
     References
     ----------
@@ -79,9 +96,9 @@ class Moments:
     *Comm. ACM*, **22**, 532-535.
     """
 
-    def __init__(self, shape: tuple[int, ...]) -> None:
+    def __init__(self, shape: tuple[int, ...], *, spread: bool = True) -> None:
         self.mean = np.zeros(shape, dtype=np.float32)
-        self.excess = np.zeros(shape, dtype=np.float32)
+        self.excess = np.zeros(shape if spread else (0,), dtype=np.float32)
 
     def add(
         self,
@@ -92,30 +109,40 @@ class Moments:
     ) -> None:
         """Add a field; `total` is the weight that knows each pixel, with this one."""
         for lead, value in enumerate(values):
-            mean, excess = self.mean[lead], self.excess[lead]
+            mean = self.mean[lead]
             all_of_it = total if np.ndim(total) == 0 else np.maximum(total[lead], 1e-30)
             share = np.float32(weight) / np.asarray(all_of_it, dtype=np.float32)
             change = value - mean
             if known is not None:
                 change[~known[lead]] = 0.0
             mean += change * share
+            if not self.excess.size:
+                continue
             left = value - mean
             left *= change
             if known is not None:
                 left[~known[lead]] = 0.0
             if weight != 1.0:
                 left *= np.float32(weight)
-            excess += left
+            self.excess[lead] += left
 
-    def spread(self, known: Any, squares: float, total: float) -> NDArray[np.float32]:
-        """Standard deviation, with the divisor M - 1 where all weigh the same."""
-        # the weights of those that know a pixel are taken to be as uneven as all are
-        uneven = squares / max(float(total) ** 2, 1e-30)
-        divisor = np.asarray(known * (1.0 - uneven), dtype=np.float32)
-        if squares == total:  # all weigh one
-            divisor = np.asarray(known, dtype=np.float32) - np.float32(1.0)
-        excess = np.maximum(self.excess, 0.0)
-        return np.sqrt(excess / np.maximum(divisor, 1e-12))
+    def spread(self, known: Known) -> NDArray[np.float32]:
+        r"""
+        Standard deviation, NaN where fewer than two members know; the moments are gone.
+
+        The divisor is $W - \sum w_k^2 / W$, where all weigh one $M - 1$.
+        """
+        total, squares = known.by_lead(), known.squares_by_lead()
+        for lead, excess in enumerate(self.excess):
+            one = total if np.ndim(total) == 0 else total[lead]
+            two = squares if np.ndim(squares) == 0 else squares[lead]
+            one = np.asarray(one, dtype=np.float32)
+            divisor = one - two / np.maximum(one, 1e-30)
+            few = divisor <= 1e-6 * one
+            np.maximum(excess, 0.0, out=excess)
+            np.divide(excess, np.where(few, np.nan, divisor), out=excess)
+            np.sqrt(excess, out=excess)
+        return self.excess
 
 
 class Counts:
@@ -158,7 +185,8 @@ class Counts:
         """
         one = self.dtype(weight)
         if self.over is not None:
-            self.over += event if weight == 1.0 else event * one
+            for lead, now in enumerate(event):
+                self.over[lead] += now if weight == 1.0 else now * one
         if event.dtype == bool:
             self._add_events(event, always, weight)
             return
@@ -188,18 +216,21 @@ class Counts:
         if self.agreement is not None:
             self.agreement.add(event, weight)
 
-    def arrival(self, shares: tuple[float, ...]) -> NDArray[np.intp]:
+    def arrival(
+        self, shares: tuple[float, ...], times: NDArray[np.float32]
+    ) -> NDArray[np.float32]:
         """
-        At which lead the hazard has first occurred in these shares of its members.
+        When the hazard has first occurred in these shares of its members.
 
-        The last dimension but two is the share; -1 where it occurs in none.
+        The first dimension is the share; NaN where it occurs in none. `times` are those
+        of the leads.
         """
         total = self.first.sum(0, dtype=np.float64)
-        found = np.full((len(shares), *total.shape), -1, dtype=np.intp)
+        found = np.full((len(shares), *total.shape), np.nan, dtype=np.float32)
         reached = np.zeros_like(total)
-        for lead, first in enumerate(self.first):
+        for time, first in zip(times, self.first, strict=True):
             reached += first
-            for number, share in enumerate(shares):
-                now = (reached >= share * total * (1 - 1e-9)) & (reached > 0)
-                found[number][now & (found[number] < 0)] = lead
+            for place, share in zip(found, shares, strict=True):
+                now = (reached >= share * total * (1 - 1e-6)) & (reached > 0)
+                place[now & np.isnan(place)] = time
         return found

@@ -217,6 +217,8 @@ class Fields:
         windows = None
         if window is not None:
             windows = Windows(window, self._ends(str(chosen[0])), str(chosen[0]))
+            if kind == "sum":
+                self._check_period(windows)
         thresholds, nearby = [], []
         for hazard in chosen:
             units = hazard.units
@@ -238,6 +240,16 @@ class Fields:
             )
         return seconds(self.like["lead"])
 
+    def _check_period(self, windows: Windows) -> None:
+        """Depths of rain add up where each is that of one interval."""
+        period = self.like.attrs.get("accutime") if self.variable == "rain" else None
+        if period is not None and abs(60 * period - windows.interval) > 1.0:
+            raise ValueError(
+                f"hazard {windows.name!r} is a sum, and the forecast is of rain in "
+                f"{period:g} min every {windows.interval / 60:g} min; select leads "
+                "that far apart, or ask without a window"
+            )
+
     @cached_property
     def rainfall(self) -> Rainfall:
         """What sums rain rates over time."""
@@ -250,7 +262,15 @@ class Fields:
     def rains(self) -> bool:
         """Whether the forecast can be summed to an accumulation."""
         law = self.variable == "reflectivity" and self.means.law is not None
-        return "lead" in self.like.coords and (self.variable in RAINY or law)
+        if "lead" not in self.like.coords or not (self.variable in RAINY or law):
+            return False
+        try:
+            ends = self._ends("accumulation")
+        except ValueError:
+            return False
+        period = self.like.attrs.get("accutime") if self.variable == "rain" else None
+        steps = np.diff(ends, prepend=0.0)
+        return period is None or bool((np.abs(steps - 60 * period) < 1.0).all())
 
     def rate(self, member: Values) -> Values:
         """Rain rate [mm h-1] of a member."""
@@ -263,6 +283,13 @@ class Fields:
         if self.variable == "rain":
             return member
         return self.rainfall(self.rate(member))
+
+    def total(self, member: Values) -> NDArray[np.float64]:
+        """What falls from the start to the last lead [mm]."""
+        if self.variable == "rain":
+            after = self._ends("accumulation") > 0
+            return np.asarray(member[after].sum(0, dtype=np.float64))
+        return self.rainfall.total(self.rate(member))
 
     def chances(self, member: Values) -> Values:
         """Chance of a report of hail."""
@@ -282,6 +309,13 @@ class Reading:
     def depths(self) -> Values:
         """What falls in the interval before each lead [mm]."""
         return self.fields.depths(self.member)
+
+    @property
+    def total(self) -> NDArray[np.float64]:
+        """What falls from the start to the last lead [mm]."""
+        if "depths" in vars(self) and self.fields.variable != "rain":
+            return np.asarray(self.depths.sum(0, dtype=np.float64))
+        return self.fields.total(self.member)
 
     def of(self, group: Group) -> tuple[Values, Mask | None]:
         """The field of a group, and where it is known; None for all."""

@@ -24,6 +24,8 @@ class Accumulator:
     """
     A footprint gathered member by member, in memory that does not grow with them.
 
+    It is gathered once: `finish` uses up what was counted.
+
     A pixel counts in the members that know it; where fewer than half of them do, or for
     the window know it at all leads, it is missing. Percentiles come from a histogram of
     256 values a pixel and lead: exact for VIL, which is stored in as many, and else the
@@ -74,23 +76,25 @@ class Accumulator:
         shape = (like.shape[0], like.shape[1], like.shape[2])
         kind: Any = np.float32 if weighted else np.uint16
         self.members = 0
+        self.finished = False
         self.known = Known(shape, kind)
-        self.counts: list[Counts] = [
-            Counts(
+        self.counts = {
+            number: Counts(
                 shape,
                 np.float32 if means.kind(h, str(like.name)) == "hail" else kind,
                 by_lead=by_lead,
             )
-            for h in self.hazards
-        ]
+            for number, h in enumerate(self.hazards)
+        }
         self.group_known = [
             self.known if group.plain else Known(shape, kind)
             for group in self.fields.groups
         ]
         self.moments = Moments(shape) if by_lead else None
-        self.window_moments = Moments((1, *shape[1:]))
+        self.window_moments = Moments((1, *shape[1:]), spread=False)
         self.rain_known = Known((1, *shape[1:]), kind)
-        self.rain = Moments((1, *shape[1:])) if self.sums else None
+        plane = (1, *shape[1:])
+        self.rain = Moments(plane, spread=False) if self.sums else None
         some = bool(self.percentiles) and histograms
         own, rain = scaling_for(str(like.name)), scaling_for("rain")
         self.histogram, self.window_histogram, self.rain_histogram = (
@@ -106,8 +110,12 @@ class Accumulator:
         """
         Gather one member, physical values with the dimensions (lead, y, x).
 
-        Returns its accumulation over the window [mm], if that is gathered.
+        Returns its accumulation over the window [mm], if that is gathered. A member
+        without weight is none.
         """
+        self._check_weight(weight)
+        if weight == 0:
+            return None
         if self.members == np.iinfo(np.uint16).max:
             raise ValueError(
                 f"got more than {self.members} members, the most a footprint counts; "
@@ -140,6 +148,18 @@ class Accumulator:
         self._add_values(member, known, always, weight)
         return self._add_rain(reading, weight) if self.sums else None
 
+    def _check_weight(self, weight: float) -> None:
+        if self.finished:
+            raise ValueError(
+                "the footprint is finished and takes no member; gather another one"
+            )
+        if not 0 <= weight < np.inf or (weight != 1.0 and not self.weighted):
+            wanted = "a finite one, 0 or more" if self.weighted else "1 of all"
+            raise ValueError(
+                f"member {self.members} has the weight {weight!r}, wanted {wanted}; "
+                "for weights pass weighted=True"
+            )
+
     def _add_values(
         self,
         member: Values,
@@ -163,7 +183,7 @@ class Accumulator:
             self.window_histogram.add(largest, weight)
 
     def _add_rain(self, reading: Reading, weight: float) -> Values:
-        total = depth(reading.depths.sum(0, dtype=np.float64)).astype(np.float32)
+        total = depth(reading.total).astype(np.float32)
         known = _known(total)
         assert self.rain is not None
         there = None if known is None else known[None]
@@ -186,6 +206,9 @@ class Accumulator:
             raise ValueError(
                 f"got {self.members} members, wanted 2 or more; raise members="
             )
+        if self.finished:
+            raise ValueError("the footprint is finished already; keep what it returned")
+        self.finished = True
         return Footprint(assemble(self, exact))
 
 
@@ -213,6 +236,9 @@ def stacked(
     """
     members = members.transpose("member", "lead", "y", "x")
     like = members.isel(member=0, drop=True)
+    if weights is not None and not np.all(weights > 0):
+        there = np.flatnonzero(weights > 0)
+        members, weights = members.isel(member=there), weights[there]
     count = members.sizes["member"]
     if count < 2:
         raise ValueError(f"got {count} members, wanted 2 or more for a footprint")
@@ -246,8 +272,8 @@ def stacked(
 
 def _known(values: NDArray[Any]) -> NDArray[np.bool_] | None:
     """Where values are known; None for everywhere."""
-    known = ~np.isnan(values)
-    return None if known.all() else known
+    missing = np.isnan(values)
+    return np.logical_not(missing, out=missing) if missing.any() else None
 
 
 def _sums(fields: Fields, wanted: bool | None) -> bool:
@@ -256,7 +282,8 @@ def _sums(fields: Fields, wanted: bool | None) -> bool:
     if wanted and not fields.rains:
         raise ValueError(
             f"accumulation is asked of {fields.variable}, wanted rain_rate or rain "
-            "with lead times, or reflectivity with law=; leave accumulation= out"
+            "with lead times after the start, or reflectivity with law=; leave "
+            "accumulation= out"
         )
     return bool(wanted)
 

@@ -11,6 +11,10 @@ from stormfusion.data.scaling import Linear, Scaling, VilCode
 BINS = 256
 AT_ONCE = 2**14
 """Pixels whose members are sorted at once."""
+KEPT = 128
+"""Members whose values are kept, before they are counted."""
+COUNTED = 2**20
+"""Values that are counted at once."""
 
 
 def rank(percentile: float, members: Any) -> Any:
@@ -91,7 +95,8 @@ class Histogram:
     How often each of 256 values came at each pixel.
 
     The first of them is not counted: it is what the other 255 leave of the members. So
-    where it never rains the table is never written, and takes no memory.
+    a pixel takes memory from when it is first met with another. The values of the first
+    128 members are kept as they are, a byte each; with more they are counted.
 
     Parameters
     ----------
@@ -116,27 +121,58 @@ class Histogram:
         self.levels = np.asarray(scaling.denormalize(numbers), dtype=np.float32)
         self.weighted = weighted
         pixels = int(np.prod(shape))
-        # untouched, both take no memory: few values come more than 255 times
+        # untouched, they take no memory; few values come more than 255 times
         kind = np.float32 if weighted else np.uint8
         self.counts, self.over = (self._table(n, kind) for n in (pixels, pixels))
-        self.met = np.zeros(pixels, dtype=bool)
+        # rows are given to pixels as they are met: a member has those there were
+        self.row = np.full(pixels, -1, dtype=np.int32)
+        self.met = 0
         self.members = 0
+        self.kept: list[NDArray[np.uint8]] = []
+        self.weights: list[float] = []
 
     def add(self, values: NDArray[np.float32], weight: float = 1.0) -> None:
         """Count one field; a missing value is not counted."""
-        self.members += 1
         values = values.ravel()
+        starts = range(0, values.size, COUNTED)
+        parts = (slice(start, start + COUNTED) for start in starts)
+        found = [self._rows(values[part], self.row[part]) for part in parts]
+        if self.members < KEPT:
+            codes = np.zeros(self.met, dtype=np.uint8)
+            for rows, bins in found:
+                codes[rows] = bins
+            self.kept.append(codes)
+            self.weights.append(weight)
+        else:
+            for codes, one in zip(self.kept, self.weights, strict=True):
+                rows = np.flatnonzero(codes)
+                self._count(rows, codes[rows], one)
+            self.kept, self.weights = [], []
+            for rows, bins in found:
+                self._count(rows, bins, weight)
+        self.members += 1
+
+    def _rows(
+        self, values: NDArray[np.float32], row: NDArray[np.int32]
+    ) -> tuple[NDArray[np.int32], NDArray[np.uint8]]:
+        """The rows of the pixels that are met, and the numbers of their values."""
         chosen = np.flatnonzero((values != self.levels[0]) & ~np.isnan(values))
         bins = self.bins(values[chosen])
         chosen, bins = chosen[bins > 0], bins[bins > 0]
-        self.met[chosen] = True
-        place, counts = chosen * BINS + bins, self.counts.reshape(-1)
+        fresh = chosen[row[chosen] < 0]
+        row[fresh] = np.arange(self.met, self.met + fresh.size, dtype=np.int32)
+        self.met += fresh.size
+        return row[chosen], bins.astype(np.uint8)
+
+    def _count(
+        self, rows: NDArray[np.integer[Any]], bins: NDArray[np.uint8], weight: float
+    ) -> None:
+        place, counts = rows.astype(np.int64) * BINS + bins, self.counts.reshape(-1)
         if self.weighted:
             counts[place] += weight
             return
         counts[place] += 1
-        if self.members > np.iinfo(np.uint8).max:
-            self.over.reshape(-1)[place[counts[place] == 0]] += 1
+        self.over.reshape(-1)[place[counts[place] == 0]] += 1
 
     def _table(self, pixels: int, kind: Any) -> NDArray[Any]:
         try:
@@ -166,25 +202,68 @@ class Histogram:
         known
             How many members know each pixel, or their weight.
         """
-        found = np.full((len(percentiles), self.met.size), self.levels[0])
-        pixels = np.flatnonzero(self.met)
+        found = np.full((len(percentiles), self.row.size), self.levels[0])
         members = np.broadcast_to(known, self.shape).reshape(-1)
-        for part in np.array_split(pixels, pixels.size // 2**13 + 1):
-            counts = self.counts[part].astype(np.float32 if self.weighted else np.int32)
-            if not self.weighted and self.members > np.iinfo(np.uint8).max:
-                counts += np.int32(256) * self.over[part]
-            total = members[part]
-            counts[:, 0] = np.maximum(total - counts[:, 1:].sum(axis=1), 0)
-            reached = counts.cumsum(axis=1)
-            for number, percentile in enumerate(percentiles):
-                if self.weighted:
-                    wanted = np.maximum(percentile / 100.0 * total, 1e-6 * total)
-                    wanted = wanted * (1 - 1e-5)
-                else:
-                    wanted = rank(percentile, total)
-                bins = (reached < wanted[:, None]).sum(axis=1).clip(max=BINS - 1)
-                found[number, part] = self.levels[bins]
+        met = np.flatnonzero(self.row >= 0)
+        pixels = np.empty(self.met, dtype=np.int32)
+        pixels[self.row[met]] = met
+        del met
+        choose = self._sorted if self.kept else self._counted
+        for start in range(0, self.met, AT_ONCE // 2):
+            rows = slice(start, min(start + AT_ONCE // 2, self.met))
+            part = pixels[rows]
+            found[:, part] = self.levels[choose(rows, members[part], percentiles)]
         return found.reshape(len(percentiles), *self.shape)
+
+    def _counted(
+        self, rows: slice, total: NDArray[Any], percentiles: Sequence[float]
+    ) -> NDArray[np.integer[Any]]:
+        """Numbers of the values that are percentiles, from the table."""
+        counts = self.counts[rows].astype(np.float32 if self.weighted else np.int32)
+        if not self.weighted:
+            counts += np.int32(256) * self.over[rows]
+        left = total - counts[:, 1:].sum(axis=1)
+        counts[:, 0] = np.where(left > self._least(total), left, 0)
+        reached = counts.cumsum(axis=1)
+        bins = [(reached < w[:, None]).sum(1) for w in self._wanted(percentiles, total)]
+        return np.array(bins).clip(max=BINS - 1)
+
+    def _sorted(
+        self, rows: slice, total: NDArray[Any], percentiles: Sequence[float]
+    ) -> NDArray[np.integer[Any]]:
+        """Numbers of the values that are percentiles, from those of all members."""
+        size, members = rows.stop - rows.start, len(self.kept)
+        codes = np.zeros((size, members), dtype=np.uint8)
+        for member, kept in enumerate(self.kept):
+            some = kept[rows]
+            codes[: some.size, member] = some
+        row = np.arange(size)
+        wanted = self._wanted(percentiles, total)
+        if not self.weighted:
+            codes.sort(axis=1)
+            # what is missing stands among the first
+            missing = members - total.astype(np.int64)
+            places = [np.minimum(w - 1 + missing, members - 1) for w in wanted]
+            return np.array([codes[row, place] for place in places])
+        order = codes.argsort(axis=1, kind="stable")
+        codes = np.take_along_axis(codes, order, 1)
+        weights = np.where(codes > 0, np.array(self.weights)[order], 0.0)
+        left = total - weights.sum(1)
+        left = np.where(left > self._least(total), left, 0.0)
+        reached = left[:, None] + weights.cumsum(1)
+        places = [(reached < w[:, None]).sum(1) for w in wanted]
+        return np.array([codes[row, np.minimum(p, members - 1)] for p in places])
+
+    def _wanted(self, percentiles: Sequence[float], total: Any) -> list[Any]:
+        """Which member, or what weight, is each percentile."""
+        if not self.weighted:
+            return [rank(percentile, total) for percentile in percentiles]
+        least = 2 * self._least(total)
+        return [np.maximum(p / 100.0 * total * (1 - 1e-5), least) for p in percentiles]
+
+    def _least(self, total: Any) -> Any:
+        """What is no weight: sums of them are not exact."""
+        return 1e-5 * total if self.weighted else 0
 
     def note(self, units: str) -> str:
         """How exact the percentiles are."""

@@ -5,6 +5,9 @@ from numpy.typing import NDArray
 
 from stormfusion.grids import Grid
 
+FARTHEST = 1e9
+"""More than there is between two places [m]."""
+
 
 class Nearby:
     """
@@ -30,12 +33,14 @@ class Nearby:
 
     def __init__(self, grid: Grid, distance: float) -> None:
         width, height = grid.metres()
-        self.reach = int(distance / float(height[0, 0]) + 1e-9)
+        distance = min(distance, FARTHEST)
+        reach = np.floor(distance / float(height[0, 0]) + 1e-9)
+        self.reach = int(min(reach, grid.shape[0] - 1))
         offsets = np.arange(self.reach + 1) * float(height[0, 0])
         half = np.sqrt(np.maximum(distance**2 - offsets**2, 0.0))
         # of each row, and of each row that lies so many away
-        columns = np.floor(half[None] / width + 1e-9).astype(np.int64)
-        self.columns = np.minimum(columns, grid.shape[1])
+        columns = np.floor(half[None] / width + 1e-9)
+        self.columns = np.minimum(columns, grid.shape[1]).astype(np.int64)
         self.even = bool((self.columns == self.columns[:1]).all())
 
     def __call__(self, event: NDArray[np.bool_]) -> NDArray[np.bool_]:

@@ -88,7 +88,7 @@ def read(text: str) -> Parts:
         _refuse(
             text,
             f"says {loose.group().strip()!r}",
-            "write a window with a number and a unit, such as 'in 30 min'",
+            "write a number and a unit, such as 'in 30 min' or 'within 5 km'",
         )
     if not units:
         unit = UNITS.get(variable, "mm")
@@ -110,9 +110,9 @@ def text_of(window: timedelta | None, distance: float | None) -> str:
     """
     found = ""
     if window is not None:
-        seconds = window.total_seconds()
-        whole = seconds % 60 == 0
-        found += f" in {_plain(seconds / 60)} min" if whole else f" in {seconds:g} s"
+        minutes, left = divmod(window, timedelta(minutes=1))
+        seconds = repr(window.total_seconds()).removesuffix(".0")
+        found += f" in {seconds} s" if left else f" in {minutes} min"
     if distance is not None:
         found += f" within {_plain(distance / 1000.0)} km"
     return found

@@ -66,11 +66,12 @@ class Windows:
                 f"multiple of the {interval / 60:g} min from one frame to the next; "
                 f"write 'in {max(round(ratio), 1) * interval / 60:g} min'"
             )
-        if seconds > self.ends[-1] + 1e-6:
+        if not self.whole.any():
+            known = self.ends[-1] - self.start
             raise ValueError(
                 f"hazard {self.name!r} has a window of {seconds / 60:g} min, longer "
-                f"than the forecast of {self.ends[-1] / 60:g} min; shorten it, or "
-                "forecast more leads"
+                f"than the forecast of {known / 60:g} min; shorten it, or forecast "
+                "more leads"
             )
 
     @property
@@ -92,6 +93,17 @@ class Windows:
         return interval
 
     @property
+    def start(self) -> float:
+        """
+        From when on windows can begin [s].
+
+        That is the start of the forecast, or the first frame where those before it are
+        left out: what fell up to then fell in more than an interval.
+        """
+        first = float(self.ends[0])
+        return first if first > self.interval * (1 + 1e-3) else 0.0
+
+    @property
     def steps(self) -> int:
         """Intervals in a window."""
         return round(self.window.total_seconds() / self.interval)
@@ -99,7 +111,8 @@ class Windows:
     @property
     def whole(self) -> NDArray[np.bool_]:
         """Whether the window that ends at each frame lies within the forecast."""
-        inside: NDArray[np.bool_] = self.ends >= self.window.total_seconds() - 1e-6
+        begins = self.ends - self.window.total_seconds()
+        inside: NDArray[np.bool_] = begins >= self.start - 1e-6
         return inside
 
     def total(self, depths: NDArray[Any]) -> NDArray[np.float32]:
