@@ -17,13 +17,13 @@ from stormfusion.footprint import (
     Accumulator,
     Fields,
     Footprint,
-    Hail,
     Means,
     Reading,
     at_leads,
     check_hazards,
     stacked,
 )
+from stormfusion.hail import HailModel
 from stormfusion.hazards import Hazard
 from stormfusion.losses import Loss
 from stormfusion.units import ZRLaw
@@ -129,7 +129,7 @@ class Ensemble(Members):
         hazard: str | Hazard,
         *,
         law: str | ZRLaw | None = None,
-        hail: Hail | None = None,
+        hail: HailModel | None = None,
     ) -> xr.DataArray:
         """
         Share of the members that know a pixel in which a hazard occurs, by lead [1].
@@ -169,7 +169,7 @@ class Ensemble(Members):
         by_lead: bool = True,
         accumulation: bool | None = None,
         law: str | ZRLaw | None = None,
-        hail: Hail | None = None,
+        hail: HailModel | None = None,
     ) -> Footprint:
         """
         What the storm may touch: probabilities, percentiles, mean and spread.

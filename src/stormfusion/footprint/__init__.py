@@ -1,7 +1,7 @@
 """What a storm may touch: probabilities, percentiles, mean and spread."""
 
 from stormfusion.footprint.assembling import KNOWN
-from stormfusion.footprint.fields import Fields, Hail, Means, Reading, check_hazards
+from stormfusion.footprint.fields import Fields, Means, Reading, check_hazards
 from stormfusion.footprint.gathering import (
     PERCENTILES,
     Accumulator,
@@ -19,7 +19,6 @@ __all__ = [
     "Accumulator",
     "Fields",
     "Footprint",
-    "Hail",
     "Histogram",
     "Means",
     "Reading",

@@ -5,7 +5,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-
 ROUNDING = 1e-5
 """By how much sums of counts in single precision may miss a score."""
 ROWS = 512
@@ -16,9 +15,9 @@ class Agreement:
     r"""
     Agreement of the members with each other, by scale.
 
-    In squares of $n$ pixels, $P_i$ is the share of pixels with the event in member $i$,
-    whose weight is $w_i$. The dispersion fractions skill score compares each member
-    with each other,
+    In squares of $n$ pixels, and in those half a width away, $P_i$ is the share of
+    pixels with the event in member $i$, whose weight is $w_i$. The dispersion fractions
+    skill score compares each member with each other,
 
     $$\mathrm{dFSS}_n = 1 - \frac{\sum_{i<j} w_i w_j \sum (P_i - P_j)^2}
     {\sum_{i<j} w_i w_j \sum (P_i^2 + P_j^2)}
@@ -27,6 +26,11 @@ class Agreement:
     with $W = \sum w_i$, $Q_k = \sum \sum_i w_i^k P_i^2$ and
     $S = \sum (\sum_i w_i P_i)^2$: so no pair is ever looked at, and the sums grow
     member by member. Members that displace an event by $d$ reach 1/2 at $n = 2 d$.
+
+    That is so of an event that is small beside $d$. Large areas overlap whatever their
+    edges do, and there the edges tell: a displacement by $d$ leaves an area $D$ that
+    only one of two members has, $d$ wide along the edges that it crosses. With edges of
+    $L$ pixel sides, $d = 2 D / L$.
 
     Parameters
     ----------
@@ -47,25 +51,32 @@ class Agreement:
     >>> for member in event:
     ...     agreement.add(member, 1.0)
     >>> agreement.scores(event.sum(0))
-    array([[0., 1., 1., 1.]])
+    array([[0. , 0.5, 1. , 1. ]])
     """
 
     def __init__(self, shape: tuple[int, int]) -> None:
         levels = int(np.ceil(np.log2(max(shape)))) + 1
         self.scales = 2 ** np.arange(levels)
         self.weight = 0.0
+        self.weight_squares = 0.0
         self.squares: NDArray[np.float64] | None = None
+        self.sides = np.zeros(0)
 
     def add(self, event: NDArray[np.bool_], weight: float) -> None:
         """Add a member: where the event is (lead, y, x), missing being none."""
         if self.squares is None:
             self.squares = np.zeros((2, len(event), self.scales.size))
+            self.sides = np.zeros(len(event))
         self.weight += weight
+        self.weight_squares += weight**2
+        for lead, one in enumerate(event):
+            sides = np.count_nonzero(one[1:] != one[:-1])
+            sides += np.count_nonzero(one[:, 1:] != one[:, :-1])
+            self.sides[lead] += weight * sides
         sums = event.view(np.uint8)
         for level, scale in enumerate(self.scales):
-            if level:
-                sums = _halved(sums)
-            found = _squares(sums) / float(scale) ** 4
+            found, sums = _next(sums, level)
+            found /= float(scale) ** 4
             self.squares[0, :, level] += weight * found
             self.squares[1, :, level] += weight**2 * found
 
@@ -81,9 +92,8 @@ class Agreement:
         for lead in range(len(counts)):
             sums = counts[lead : lead + 1].astype(np.float32)
             for level, scale in enumerate(self.scales):
-                if level:
-                    sums = _halved(sums)
-                total[lead, level] = _squares(sums)[0] / float(scale) ** 4
+                found, sums = _next(sums, level)
+                total[lead, level] = found[0] / float(scale) ** 4
         first, second = self.squares
         pairs = self.weight * first - second
         apart = self.weight * first - total
@@ -97,8 +107,9 @@ class Agreement:
         """
         How far members displace the event from one another, by lead.
 
-        It is half the scale from which on they agree usefully: that of the first score
-        of $1/2 + f/2$, with the mean probability $f$.
+        It is half the scale from which on they agree usefully, that of the first score
+        of $1/2 + f/2$ with the mean probability $f$, or what the edges tell, whichever
+        is more.
 
         Parameters
         ----------
@@ -115,7 +126,7 @@ class Agreement:
             NaN where no member has the event, infinite where they agree at no scale of
             the domain. The least is half a pixel.
         """
-        scores = self.scores(counts)
+        scores, edges = self.scores(counts), self.edges(counts)
         goal = 0.5 + rate / 2.0 - ROUNDING
         found = np.full(len(scores), np.nan)
         exponents = np.arange(self.scales.size)
@@ -131,8 +142,36 @@ class Agreement:
             if first:
                 low, high = row[first - 1], row[first]
                 level -= (high - goal[lead]) / (high - low)
-            found[lead] = 2.0**level * spacing / 2.0
+            found[lead] = max(2.0**level / 2.0, edges[lead]) * spacing
         return found
+
+    def edges(self, counts: NDArray[Any]) -> NDArray[np.float64]:
+        """
+        How far edges lie from one another, by lead [pixels]; 0 where there are none.
+
+        Parameters
+        ----------
+        counts
+            As in `distance`.
+        """
+        if self.squares is None:
+            return np.zeros(len(counts))
+        total = np.array([_squares(c[None].astype(np.float32))[0] for c in counts])
+        first = self.squares[0, :, 0]
+        # of all pairs of two members, each the one and the other
+        pairs = max(self.weight**2 - self.weight_squares, 1e-30)
+        differ = 2.0 * (self.weight * first - total) / pairs
+        sides = self.sides / self.weight
+        return np.where(sides > 0, 2.0 * differ / np.maximum(sides, 1e-30), 0.0)
+
+
+def _next(sums: NDArray[Any], level: int) -> tuple[NDArray[np.float64], NDArray[Any]]:
+    """Sums of twice the width and their squares, of squares half a width apart, too."""
+    if not level:
+        return _squares(sums), sums
+    between = _halved(np.pad(sums, ((0, 0), (1, 0), (1, 0))))
+    sums = _halved(sums)
+    return (_squares(sums) + _squares(between)) / 2.0, sums
 
 
 def _squares(sums: NDArray[Any]) -> NDArray[np.float64]:

@@ -17,8 +17,8 @@ def areas(
     Area where the probability reaches a level [km2].
 
     By hazard, lead and level; after the leads comes the window. NaN where the dataset
-    does not hold the probability, or where the size of a pixel is not known. A missing
-    pixel counts as no area.
+    does not hold the probability, knows it nowhere, or where the size of a pixel is not
+    known. A missing pixel counts as no area.
 
     Examples
     --------
@@ -37,6 +37,8 @@ def areas(
         for stop in range(leads + 1):
             if (field := risk_at(dataset, hazard, stop)) is not None:
                 values = ground.read(field)
+                if np.isnan(values).all():
+                    continue
                 found[hazard, stop] = [
                     size[exceeds(values, level)].sum() for level in levels
                 ]

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from stormfusion.classical import Rainfall, seconds
 from stormfusion.grids import Grid
+from stormfusion.hail import HailModel
 from stormfusion.hazards import HAIL, Hazard, Nearby, Windows
 from stormfusion.units import (
     VARIABLES,
@@ -25,21 +26,6 @@ Values = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 RAINY = ("rain_rate", "rain")
 """Variables that are summed to an accumulation."""
-
-
-class Hail(Protocol):
-    """What tells the chance of a report of hail from a forecast; see `HailModel`."""
-
-    variable: str
-    size: float
-    distance: float
-    window: timedelta
-
-    def chances(
-        self, values: Values, *, spacing: tuple[float, float], interval: float
-    ) -> Values:
-        """Chances (lead, y, x) of values with these dimensions."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -56,12 +42,12 @@ class Means:
     """
 
     law: str | ZRLaw | None = None
-    hail: Hail | None = None
+    hail: HailModel | None = None
 
     def __post_init__(self) -> None:
         if self.law is not None:
             reflectivity_to_rain_rate(np.zeros(1), law=self.law)
-        if self.hail is not None and not hasattr(self.hail, "chances"):
+        if self.hail is not None and not isinstance(self.hail, HailModel):
             raise TypeError(
                 f"hail is {self.hail!r}, wanted a fitted HailModel; see HailModel.fit"
             )
@@ -139,8 +125,9 @@ def check_hazards(
     return tuple(known)
 
 
-def _of_model(hazard: Hazard, model: Any) -> Hazard:
+def _of_model(hazard: Hazard, model: HailModel | None) -> Hazard:
     """The hazard that a model of hail tells, if that is the one asked for."""
+    assert model is not None
     own = replace(
         hazard, threshold=model.size, window=model.window, distance=model.distance
     )
@@ -296,7 +283,9 @@ class Fields:
         assert self.means.hail is not None
         grid, ends = Grid.of(self.like), self._ends("hail")
         interval = float(ends[-1] - ends[-2]) if ends.size > 1 else float(ends[0])
-        return self.means.hail.chances(member, spacing=grid.spacing, interval=interval)
+        return self.means.hail.chances(
+            member, spacing_m=grid.spacing, interval_s=interval
+        )
 
 
 class Reading:

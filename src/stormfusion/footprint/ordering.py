@@ -145,8 +145,8 @@ class Histogram:
             self.weights.append(weight)
         else:
             for codes, one in zip(self.kept, self.weights, strict=True):
-                rows = np.flatnonzero(codes)
-                self._count(rows, codes[rows], one)
+                there = np.flatnonzero(codes)
+                self._count(there, codes[there], one)
             self.kept, self.weights = [], []
             for rows, bins in found:
                 self._count(rows, bins, weight)
@@ -160,8 +160,9 @@ class Histogram:
         bins = self.bins(values[chosen])
         chosen, bins = chosen[bins > 0], bins[bins > 0]
         fresh = chosen[row[chosen] < 0]
-        row[fresh] = np.arange(self.met, self.met + fresh.size, dtype=np.int32)
-        self.met += fresh.size
+        last = self.met + fresh.size
+        row[fresh] = np.arange(self.met, last, dtype=np.int32)
+        self.met = last
         return row[chosen], bins.astype(np.uint8)
 
     def _count(
@@ -233,7 +234,8 @@ class Histogram:
     ) -> NDArray[np.integer[Any]]:
         """Numbers of the values that are percentiles, from those of all members."""
         size, members = rows.stop - rows.start, len(self.kept)
-        codes = np.zeros((size, members), dtype=np.uint8)
+        # rows of two bytes are sorted in registers, those of one are not
+        codes = np.zeros((size, members), dtype=np.uint16)
         for member, kept in enumerate(self.kept):
             some = kept[rows]
             codes[: some.size, member] = some

@@ -57,8 +57,8 @@ class Footprint(Shown):
         Dataset
             `area` by hazard, lead and probability, and `window_area` at any lead
             [km2], on the ground: where the projection is known, pixels are as large as
-            they are there. Missing pixels do not count; how large they are is `missing`
-            and `window_missing`.
+            they are there; NaN where nothing is known. Missing pixels do not count; how
+            large they are is `missing` and `window_missing`.
 
         Raises
         ------
@@ -104,6 +104,7 @@ class Footprint(Shown):
                 for p in level.values
             ]
             area = xr.concat(over, "probability").transpose(..., "probability")
+            area = area.where(chance.rename(None).notnull().any(("y", "x")))
             attrs = {"units": "km2", "long_name": "area of this probability or more"}
             found[f"{prefix}area"] = area.assign_attrs(attrs)
             gone = (pixel * chance.isnull()).sum(("y", "x"))

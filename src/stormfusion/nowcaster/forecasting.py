@@ -11,10 +11,10 @@ from stormfusion.footprint import (
     PERCENTILES,
     Accumulator,
     Footprint,
-    Hail,
     Means,
     check_hazards,
 )
+from stormfusion.hail import HailModel
 from stormfusion.hazards import Hazard
 from stormfusion.nowcaster import building
 from stormfusion.nowcaster.base import Estimator
@@ -111,7 +111,7 @@ class Forecaster(Estimator):
         by_lead: bool = True,
         accumulation: bool | None = None,
         law: str | ZRLaw | None = None,
-        hail: Hail | None = None,
+        hail: HailModel | None = None,
         reference_time: object | None = None,
         seed: int | None = None,
         calibrated: bool = True,
