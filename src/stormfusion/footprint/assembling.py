@@ -59,6 +59,9 @@ def assemble(
     law = gathered.fields.means.law
     if law is not None and like.name == "reflectivity":
         attrs["zr_law"] = str(law)
+    if any(group.kind == "hail" for group in gathered.fields.groups):
+        model = gathered.fields.means.hail
+        attrs["hail_model"] = f"probability of a report of hail, not of hail: {model}"
     return dataset.assign_attrs(attrs)
 
 
