@@ -18,6 +18,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -26,6 +27,27 @@ THRESHOLDS = (1.0, 5.0, 20.0)
 QUANTILES = (0.1, 0.5, 0.9)
 PROBABILITIES = ("pysteps excprob", "ours, probabilities alone")
 ALL = ("by hand", "by hand, nothing missing", "ours, in memory", "ours, one by one")
+SMALL = (slice(12, 24), slice(200, 584), slice(250, 634))
+STREAMS: dict[str, tuple[int, str, tuple[slice, ...], dict[str, Any]]] = {
+    "500 on 12 x 384 x 384, 3 hazards, 3 percentiles": (
+        500,
+        "mch_20150515.nc",
+        SMALL,
+        {"percentiles": (10, 50, 90)},
+    ),
+    "100 on 12 x 3500 x 3400, the window alone, 3 hazards, 3 percentiles": (
+        100,
+        "mrms_20190610_conus_east.nc",
+        (slice(0, 12),),
+        {"percentiles": (10, 50, 90), "by_lead": False},
+    ),
+    "100 on 12 x 3500 x 3400, each lead, 1 hazard, mean and spread": (
+        100,
+        "mrms_20190610_conus_east.nc",
+        (slice(0, 12),),
+        {"percentiles": (), "hazards": 1},
+    ),
+}
 
 
 def main() -> None:
@@ -33,30 +55,31 @@ def main() -> None:
     parser.add_argument("--data", default=os.environ.get("STORMFUSION_DATA"))
     parser.add_argument("--members", type=int, default=100)
     parser.add_argument("--turns", type=int, default=3)
+    parser.add_argument("--streams", action="store_true", help="only the streams")
     parser.add_argument("--child", nargs=2, help=argparse.SUPPRESS)
     settings = parser.parse_args()
     if settings.child:
         name, folder = settings.child
-        print(json.dumps(measured(name, Path(folder))))
+        measure = streamed if name in STREAMS else measured
+        print(json.dumps(measure(name, Path(folder))))
         return
     if settings.data is None:
         raise SystemExit("name the folder of the sequences with --data")
+    print(f"{platform.machine()}, {os.cpu_count()} cores, {platform.system()}\n")
+    if settings.streams:
+        print("| members one by one | time | memory of the process |\n|---|---|---|")
+        for name in STREAMS:
+            run = child(name, settings.data)
+            gigabytes = run["megabytes"] / 1024
+            print(f"| {name} | {run['seconds']:.0f} s | {gigabytes:.2f} GB |")
+        return
     found: dict[str, list[dict[str, float]]] = {}
     with tempfile.TemporaryDirectory() as folder:
         write(Path(settings.data), Path(folder), settings.members)
         for _ in range(settings.turns):
             for name in (*ALL, *PROBABILITIES):
-                done = subprocess.run(
-                    [sys.executable, __file__, "--child", name, folder],
-                    capture_output=True,
-                    text=True,
-                    check=True,
-                )
-                found.setdefault(name, []).append(
-                    json.loads(done.stdout.splitlines()[-1])
-                )
+                found.setdefault(name, []).append(child(name, folder))
                 print(name, found[name][-1], file=sys.stderr)
-    print(f"{platform.machine()}, {os.cpu_count()} cores, {platform.system()}\n")
     print(f"| {settings.members} members | time | memory |\n|---|---|---|")
     for name, runs in found.items():
         seconds = min(run["seconds"] for run in runs)
@@ -64,10 +87,51 @@ def main() -> None:
         print(f"| {name} | {seconds:.1f} s | {memory:.0f} MB |")
 
 
+def child(name: str, folder: str) -> dict[str, float]:
+    """Run one measurement in a process of its own."""
+    done = subprocess.run(
+        [sys.executable, __file__, "--child", name, str(folder)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+def streamed(name: str, data: Path) -> dict[str, float]:
+    """Time and memory of the whole process, which makes its members as it goes."""
+    from stormfusion.footprint import Accumulator
+
+    members, source, part, options = STREAMS[name]
+    with xr.open_dataset(data / source) as opened:
+        rain = opened.rain_rate[part].fillna(0.0).to_numpy()
+    rng = np.random.default_rng(0)
+    gathered = None
+    start = time.perf_counter()
+    for _ in range(members):
+        member = np.roll(rain, tuple(rng.integers(-10, 11, 2)), (1, 2))
+        member *= np.float32(rng.lognormal(0, 0.4))
+        if gathered is None:
+            hazards = [f"rain_rate >= {t} mm/h" for t in THRESHOLDS]
+            gathered = Accumulator(
+                labelled(np.empty_like(member)),
+                hazards[: options.pop("hazards", 3)],
+                accumulation=False,
+                **options,
+            )
+        gathered.add(member)
+    made = gathered.finish()
+    seconds = time.perf_counter() - start
+    del made
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return {"seconds": seconds, "megabytes": memory}
+
+
 def write(data: Path, folder: Path, members: int) -> None:
     """Members in a file: a sequence displaced by up to 10 pixels, and scaled."""
     with xr.open_dataset(data / "mch_20150515.nc") as opened:
-        rain = opened.rain_rate[12:24, 200:584, 250:634].fillna(0.0).to_numpy()
+        rain = opened.rain_rate[SMALL].fillna(0.0).to_numpy()
     rng = np.random.default_rng(0)
     out = np.lib.format.open_memmap(
         folder / "members.npy", "w+", np.float32, (members, *rain.shape)
