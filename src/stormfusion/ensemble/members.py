@@ -9,6 +9,7 @@ import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 
 from stormfusion.calibration import Calibration
+from stormfusion.ensemble.checking import checked
 from stormfusion.footprint import KNOWN, check_percentiles, ordered
 from stormfusion.interop import (
     Interval,
@@ -17,7 +18,7 @@ from stormfusion.interop import (
     to_pysteps,
     write_hazard,
 )
-from stormfusion.units import VARIABLES, as_ours
+from stormfusion.units import VARIABLES
 
 
 class Members:
@@ -53,7 +54,7 @@ class Members:
                 "member, lead, y and x; rename or expand them"
             )
         self.variable = names[0]
-        self.dataset = _checked(
+        self.dataset = checked(
             dataset.transpose("member", "lead", "y", "x", ...), names[0]
         )
         if calibration is not None:
@@ -347,56 +348,3 @@ class Members:
         """NaN where fewer than half of the members know a pixel."""
         known = self._weighted(self.values.notnull().astype(np.float64))
         return array.where(known >= KNOWN * (1 - 1e-9))
-
-
-def _checked(dataset: xr.Dataset, name: str) -> xr.Dataset:
-    """The dataset, infinite values missing, if its values and axes make sense."""
-    values = dataset[name]
-    if values.dtype.kind not in "iuf":
-        raise TypeError(f"{name!r} holds {values.dtype}, wanted numbers; convert it")
-    empty = [str(d) for d in values.dims if not values.sizes[d]]
-    if empty:
-        raise ValueError(
-            f"{name!r} has nothing along {', '.join(empty)}, wanted one or more "
-            "members, leads, rows and columns; check what was selected"
-        )
-    for dim in ("lead", "y", "x"):
-        if dim not in values.coords:
-            continue
-        index = values.indexes[dim]
-        falls = index.is_monotonic_decreasing and dim != "lead"
-        if not index.is_unique or not (index.is_monotonic_increasing or falls):
-            raise ValueError(
-                f"{dim} has values twice or out of order, wanted each once and in "
-                f"order; call dataset.drop_duplicates({dim!r}).sortby({dim!r})"
-            )
-    if "lead" in values.coords and values["lead"].dtype.kind != "m":
-        raise TypeError(
-            f"lead holds {values['lead'].dtype}, wanted times from the reference time; "
-            "for minutes write lead.astype('timedelta64[m]')"
-        )
-    if "weight" in dataset.coords:
-        _check_weights(dataset["weight"])
-    found = {name: as_ours(values, name)}
-    if "initial" in dataset:
-        if set(dataset["initial"].dims) != {"y", "x"}:
-            raise ValueError(
-                f"initial has dimensions {tuple(dataset['initial'].dims)}, wanted y "
-                "and x, the frame at the start of the forecast; select it"
-            )
-        found["initial"] = as_ours(dataset["initial"], name)
-    return dataset.assign(found)
-
-
-def _check_weights(weight: xr.DataArray) -> None:
-    values = weight.to_numpy()
-    if weight.dims != ("member",) or values.dtype.kind not in "iuf":
-        raise ValueError(
-            f"weight has dimensions {weight.dims} and holds {values.dtype}, wanted a "
-            "number for each member; see Ensemble.mixed"
-        )
-    if not (np.isfinite(values).all() and (values >= 0).all() and values.sum() > 0):
-        raise ValueError(
-            f"weights run from {values.min()} to {values.max()}, wanted finite ones, "
-            "0 or more, and not all of them 0; see Ensemble.mixed"
-        )

@@ -8,10 +8,10 @@ from stormfusion.footprint.gathering import (
     check_percentiles,
     stacked,
 )
-from stormfusion.footprint.netcdf import write_netcdf
 from stormfusion.footprint.observing import at_leads, occurred
 from stormfusion.footprint.ordering import Histogram, ordered, rank
 from stormfusion.footprint.product import Footprint
+from stormfusion.products.files.netcdf import write_netcdf
 
 __all__ = [
     "KNOWN",

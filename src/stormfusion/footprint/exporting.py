@@ -6,13 +6,13 @@ from typing import Any
 
 import pandas as pd
 
-from stormfusion.footprint.climada import percentile_hazard
-from stormfusion.footprint.geotiff import write_geotiff
-from stormfusion.footprint.places import at_places
 from stormfusion.footprint.storing import Stored
-from stormfusion.footprint.swaths import features_of, frame_of, write_geojson
 from stormfusion.hazards import Hazard
 from stormfusion.interop.climada import write_hazard
+from stormfusion.products.files.climada import percentile_hazard
+from stormfusion.products.files.geotiff import write_geotiff
+from stormfusion.products.files.places import at_places
+from stormfusion.products.files.swaths import features_of, frame_of, write_geojson
 
 
 class Exported(Stored):

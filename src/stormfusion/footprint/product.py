@@ -5,10 +5,10 @@ from collections.abc import Sequence
 import numpy as np
 import xarray as xr
 
-from stormfusion.footprint.ground import Ground
 from stormfusion.footprint.scoring import scored
 from stormfusion.footprint.showing import Shown
 from stormfusion.grids import Grid
+from stormfusion.products.pages.ground import Ground
 from stormfusion.units import ZRLaw, exceeds
 
 

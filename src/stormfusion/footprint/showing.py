@@ -97,8 +97,8 @@ class Shown(Exported):
         ValueError
             If the footprint has no probability by lead time, or not the hazard.
         """
-        from stormfusion.footprint.words import chosen
         from stormfusion.plot.passages import passage
+        from stormfusion.products.pages.words import chosen
 
         some = chosen(self.dataset, hazards)
         return passage(self.dataset, path, hazards=some, fps=fps, title=title)
@@ -170,7 +170,7 @@ class Shown(Exported):
         ...     footprint.to_html(f"{folder}/map.html").name
         'map.html'
         """
-        from stormfusion.footprint.webmap import write_map
+        from stormfusion.products.pages.webmap import write_map
 
         return write_map(
             self.dataset,
@@ -229,7 +229,7 @@ class Shown(Exported):
         ...     footprint.report(f"{folder}/storm.html").name
         'storm.html'
         """
-        from stormfusion.footprint.report import write_report
+        from stormfusion.products.pages.report import write_report
 
         scores = None
         if observed is not None:

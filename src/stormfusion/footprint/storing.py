@@ -5,10 +5,10 @@ from typing import Self
 
 import xarray as xr
 
-from stormfusion.footprint.netcdf import write_netcdf
-from stormfusion.footprint.reading import MAPS, read
-from stormfusion.footprint.zarr import write_zarr
 from stormfusion.hazards import Hazard
+from stormfusion.products.files.netcdf import write_netcdf
+from stormfusion.products.files.reading import MAPS, read
+from stormfusion.products.files.zarr import write_zarr
 
 
 class Stored:

@@ -1,0 +1,1 @@
+"""What a footprint is given out as: files of other programs, and pages to look at."""

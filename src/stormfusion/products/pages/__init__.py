@@ -1,0 +1,1 @@
+"""Pages to look at: an interactive map and a report."""
