@@ -24,7 +24,7 @@ from pathlib import Path
 
 import numpy as np
 import xarray as xr
-from skill import SEQUENCES, fold, machine
+from skill import SEQUENCES, catalog, fold, machine, rain_rate
 
 from stormfusion import Catalog, Ensemble, Event, Nowcaster
 from stormfusion.classical import rainfall
@@ -86,7 +86,10 @@ def main() -> None:
 
 def run(settings: argparse.Namespace, recipe: str, test: str, path: Path) -> None:
     """Fit, calibrate and test one nowcaster; keep its sums."""
-    train, validation, tested = fold(Path(settings.data), test)
+    train, validation, _ = fold(Path(settings.data), test)
+    # as much of the largest as the others have
+    rain = rain_rate(Path(settings.data) / f"{test}.nc")
+    tested = catalog([rain.isel(y=slice(0, 640), x=slice(0, 710))])
     if recipe == "steps":
         nowcaster = Nowcaster(recipe)
         others: Catalog = train
@@ -174,10 +177,13 @@ def blurred(many: Ensemble) -> Ensemble:
     """Means of groups of members, as spread about the mean of all as these are."""
     values = many.values
     groups = values.sizes["member"] // GROUP
-    bare = values.to_numpy()[: groups * GROUP]
-    means = np.nanmean(bare.reshape(groups, GROUP, *bare.shape[1:]), axis=1)
+    bare = values.to_numpy()
+    means = np.stack([bare[n * GROUP : (n + 1) * GROUP].mean(0) for n in range(groups)])
     middle = means.mean(0)
-    found = np.maximum(middle + np.sqrt(GROUP) * (means - middle), 0.0)
+    means -= middle
+    means *= np.float32(np.sqrt(GROUP))
+    means += middle
+    found = np.maximum(means, 0.0)
     like = many.dataset.isel(member=slice(groups))
     return Ensemble(like.assign(rain_rate=values[:groups].copy(data=found)))
 

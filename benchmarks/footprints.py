@@ -105,17 +105,22 @@ def streamed(name: str, data: Path) -> dict[str, float]:
 
     members, source, part, options = STREAMS[name]
     with xr.open_dataset(data / source) as opened:
-        rain = opened.rain_rate[part].fillna(0.0).to_numpy()
+        chosen = opened.rain_rate[part]
+        rain = np.empty(chosen.shape, dtype=np.float32)
+        for number, frame in enumerate(chosen):
+            rain[number] = frame.fillna(0.0)
     rng = np.random.default_rng(0)
     gathered = None
+    member = np.empty_like(rain)
     start = time.perf_counter()
     for _ in range(members):
-        member = np.roll(rain, tuple(rng.integers(-10, 11, 2)), (1, 2))
-        member *= np.float32(rng.lognormal(0, 0.4))
+        shift, scale = rng.integers(-10, 11, 2), np.float32(rng.lognormal(0, 0.4))
+        for out, frame in zip(member, rain, strict=True):
+            out[:] = scale * np.roll(frame, tuple(shift), (0, 1))
         if gathered is None:
             hazards = [f"rain_rate >= {t} mm/h" for t in THRESHOLDS]
             gathered = Accumulator(
-                labelled(np.empty_like(member)),
+                labelled(member),
                 hazards[: options.pop("hazards", 3)],
                 accumulation=False,
                 **options,
