@@ -45,11 +45,13 @@ def one_pixel(*members: list[float], variable: str = "vil") -> xr.DataArray:
     return labelled(np.array(members)[:, :, None, None], variable)
 
 
-def streamed(members: xr.DataArray, hazards=(), **options) -> Footprint:
-    found = check_hazards(hazards, str(members.name))
-    gathered = Accumulator(members.isel(member=0, drop=True), found, **options)
-    for member in members.to_numpy():
-        gathered.add(member)
+def streamed(
+    members: xr.DataArray, hazards=(), *, weights=None, **options
+) -> Footprint:
+    like = members.isel(member=0, drop=True)
+    gathered = Accumulator(like, hazards, weighted=weights is not None, **options)
+    for number, member in enumerate(members.to_numpy()):
+        gathered.add(member, 1.0 if weights is None else float(weights[number]))
     return gathered.finish()
 
 

@@ -1,5 +1,6 @@
 import contextlib
 from dataclasses import FrozenInstanceError
+from datetime import timedelta
 
 import numpy as np
 import pytest
@@ -7,7 +8,7 @@ import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stormfusion.hazards import Hazard
+from stormfusion.hazards import HAIL, Hazard
 from stormfusion.units import VARIABLES, vil_from_bytes
 
 FEW = settings(max_examples=100, deadline=None)
@@ -37,15 +38,68 @@ def test_reads_and_writes(text, canonical):
     assert Hazard.parse(str(hazard)) == hazard
 
 
+@pytest.mark.parametrize(
+    ("text", "canonical"),
+    [
+        ("rain >= 10 mm in 30 min", "rain >= 10 mm in 30 min"),
+        ("rain >= 1 in in 30 min", "rain >= 25.4 mm in 30 min"),
+        ("rain >= 1 inch in 1 hour", "rain >= 25.4 mm in 60 min"),
+        ("rain>=10mm in 1800 s", "rain >= 10 mm in 30 min"),
+        ("rain >= 10 mm in 90 s", "rain >= 10 mm in 90 s"),
+        ("rain >= 10 mm in 0.5 h", "rain >= 10 mm in 30 min"),
+        ("rain >= 10 mm in 1 day", "rain >= 10 mm in 1440 min"),
+        ("vil >= 12 kg m-2 within 5 km", "vil >= 12 kg m-2 within 5 km"),
+        ("vil >= 12 kg m-2 within 800 m", "vil >= 12 kg m-2 within 0.8 km"),
+        ("vil >= 12 kg m-2 within 1 mile", "vil >= 12 kg m-2 within 1.609344 km"),
+        ("rain >= 1 mm within 5 km in 30 min", "rain >= 1 mm in 30 min within 5 km"),
+        ("rain >= 1 mm  in 30min  within 5km ", "rain >= 1 mm in 30 min within 5 km"),
+        ("vis >= 0.4 1 in 30 min", "vis >= 0.4 1 in 30 min"),
+        (
+            "hail >= 1 inch in 1 h within 40 km",
+            "hail >= 25.4 mm in 60 min within 40 km",
+        ),
+    ],
+)
+def test_reads_and_writes_windows_and_distances(text, canonical):
+    hazard = Hazard.parse(text)
+    assert str(hazard) == canonical
+    assert Hazard.parse(canonical) == hazard
+
+
+WINDOWS = st.none() | st.timedeltas(
+    min_value=timedelta(milliseconds=1), max_value=timedelta(days=90_000)
+).map(lambda window: timedelta(seconds=round(window.total_seconds(), 3)))
+DISTANCES = st.none() | st.floats(1e-3, 1e9)
+
+
 @FEW
 @given(
-    st.sampled_from(sorted(VARIABLES)),
+    st.sampled_from([*sorted(VARIABLES), HAIL]),
     st.floats(allow_nan=False, allow_infinity=False),
+    WINDOWS,
+    DISTANCES,
 )
-def test_round_trip(variable, threshold):
-    hazard = Hazard(variable, threshold, VARIABLES[variable].units)
+def test_round_trip(variable, threshold, window, distance):
+    units = "mm" if variable == HAIL else VARIABLES[variable].units
+    hazard = Hazard(variable, threshold, units, window, distance)
     assert hazard.threshold == threshold
+    assert hazard.window == window
+    if distance is not None:
+        assert hazard.distance == pytest.approx(distance, rel=1e-8)
     assert Hazard.parse(str(hazard)) == hazard
+
+
+WORDS = """rain vil hail >= >= 10 1 -3 0 nan 1e999 0.5 mm in in within over km min h s
+m dBZ inch kg m-2 the next hour 30min 5km PT30M µm"""
+PIECES = st.lists(st.sampled_from(WORDS.split()), max_size=10).map(" ".join)
+
+
+@settings(max_examples=300, deadline=None)
+@given(PIECES | PIECES.map("rain >= 10 mm {}".format))
+def test_any_mix_of_words_is_read_or_refused(text):
+    with contextlib.suppress(ValueError):
+        hazard = Hazard.parse(text)
+        assert Hazard.parse(str(hazard)) == hazard
 
 
 @FEW
@@ -62,11 +116,11 @@ def test_any_text_is_read_or_refused(text):
         ("vil >= 12", "has no units; write 'vil >= 12 kg m-2'"),
         ("vil > 12 kg m-2", "compares with '>'"),
         ("ir107 < -40 degC", "compares with '<'"),
-        ("vil <= 12 kg m-2", "nothing else is available yet"),
+        ("vil <= 12 kg m-2", "nothing else is known"),
         ("vil ≤ 12 kg m-2", "an event is 'value >= threshold'"),
         (12, "hazard 12 cannot be read; write it like"),
         ("vil => 12 kg m-2", "compares with '=>'"),
-        ("hail >= 1 inch", "unknown variable 'hail'.*known variables: vil"),
+        ("snow >= 1 inch", "unknown variable 'snow'.*known variables: vil.*hail"),
         ("VIL >= 12 kg m-2", "did you mean 'vil'"),
         ("", "write it like 'vil >= 12 kg m-2'"),
         ("thunder", "cannot be read"),
@@ -75,16 +129,82 @@ def test_any_text_is_read_or_refused(text):
         ("vil >= 1e999 kg m-2", "finite"),
         ("vil >= 12 dBZ", "'dBZ' does not convert to 'kg m-2'"),
         ("vil >= 12 parrots", "unknown units 'parrots'"),
-        ("rain >= 10 mm in 30 min", "available yet.*such as 'rain >= 10 mm'"),
-        ("rain >= 1 in in 30 min", "such as 'rain >= 1 in'"),
-        ("rain >= 1 in 30 min", "available yet"),
-        ("vil >= 12 kg m-2 within 5 km", "neighbourhood.*'vil >= 12 kg m-2'"),
-        ("vil >= 12 kg m-2 in the next hour", "time window"),
+        ("rain >= 1 in 30 min", "has no units; write 'rain >= 1 inch in 30 min'"),
+        ("vil >= 1 in 30 min", "has no units; write 'vil >= 1 kg m-2 in 30 min'"),
+        ("rain >= 1 mm within 30 min", "'within' of a time; write 'in 30 min'"),
+        ("rain >= 1 mm over 30 min", "'over' of a time; write 'in 30 min'"),
+        ("rain >= 1 mm in 5 km", "'in' of a distance; write 'within 5 km'"),
+        ("rain >= 1 mm in 30 m", "'in' of a distance; write 'within 30 m'"),
+        ("rain >= 1 mm in 30 min in 1 h", "names two windows; name one"),
+        ("rain >= 1 mm within 1 km within 2 km", "names two distances; name one"),
+        ("vil >= 1 kg m-2 in the next hour", "'in the next hour'; write a number"),
+        ("rain >= 1 mm in an hour", "'in an hour'; write a number and a unit"),
+        ("rain >= 1 mm within a mile", "such as .*'within 5 km'"),
+        ("rain >= 1 mm in 30 dBZ", "write a window as 'in 30 min' and a distance"),
+        ("rain >= 1 mm in 0 min", "longer than zero"),
+        ("rain >= 1 mm in -5 min", "longer than zero"),
+        ("rain >= 1 mm in nan min", "unknown units 'mm in nan min'"),
+        ("rain >= 1 mm in 1e999 min", "wanted a time such as '30 min'"),
+        ("rain >= 1 mm in 1e99 h", "wanted a time such as '30 min'"),
+        ("rain >= 1 mm within 0 km", "more than zero"),
+        ("rain >= 1 mm within -1 km", "more than zero"),
+        ("rain >= 1 mm in 30", "unknown units 'mm in 30'"),
+        ("rain >= 1 mm within 5", "unknown units 'mm within 5'"),
     ],
 )
 def test_refusals_say_what_to_do(text, helpful):
     with pytest.raises(ValueError, match=helpful):
         Hazard.parse(text)
+
+
+@pytest.mark.parametrize(
+    ("window", "error"),
+    [
+        (30, TypeError),
+        (True, TypeError),
+        ("30", ValueError),
+        ("half an hour", ValueError),
+        ("5 km", ValueError),
+        (timedelta(0), ValueError),
+        (-timedelta(minutes=5), ValueError),
+        (np.timedelta64("NaT"), ValueError),
+    ],
+)
+def test_a_window_is_a_time(window, error):
+    with pytest.raises(error, match=r"window is .*, wanted a time such as '30 min'"):
+        Hazard("rain", 10, "mm", window=window)
+
+
+@pytest.mark.parametrize(
+    ("distance", "error"),
+    [
+        (True, TypeError),
+        ([5], TypeError),
+        ("5", ValueError),
+        ("5 min", ValueError),
+        (0, ValueError),
+        (-1.0, ValueError),
+        (np.nan, ValueError),
+        (np.inf, ValueError),
+    ],
+)
+def test_a_distance_is_a_length(distance, error):
+    with pytest.raises(error, match=r"distance is .*, wanted a distance such as"):
+        Hazard("rain", 10, "mm", distance=distance)
+
+
+def test_windows_and_distances_are_given_in_many_ways():
+    made = {
+        Hazard("rain", 10, "mm", window=window, distance=distance)
+        for window in (
+            "30 min",
+            "1800 s",
+            timedelta(minutes=30),
+            np.timedelta64(30, "m"),
+        )
+        for distance in ("5 km", 5000, np.float32(5000), "5000 m")
+    }
+    assert made == {Hazard.parse("rain >= 10 mm in 30 min within 5 km")}
 
 
 @pytest.mark.parametrize("threshold", [np.nan, np.inf, -np.inf, "12", None])
@@ -144,6 +264,13 @@ def test_occurs_for_its_own_variable_only():
     rain = xr.DataArray([1.0], dims="x", name="rain")
     with pytest.raises(ValueError, match="pass the variable 'vil'"):
         Hazard.parse("vil >= 1 kg m-2").occurs(rain)
+
+
+def test_hail_is_what_mesh_expects():
+    mesh = xr.DataArray([25.4, 10.0], dims="x", name="mesh", attrs={"units": "mm"})
+    assert Hazard.parse("hail >= 1 inch").occurs(mesh).values.tolist() == [1, 0]
+    with pytest.raises(ValueError, match="pass the variable 'hail'"):
+        Hazard.parse("hail >= 1 inch").occurs(mesh.rename("vil"))
 
 
 def test_a_float32_field_reaches_the_threshold_it_decodes_to():

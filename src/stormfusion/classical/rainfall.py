@@ -203,7 +203,8 @@ class Rainfall:
         self.advection = advection
         self.initial = None
         if initial is not None and ends[0] > 0:
-            self.initial = torch.from_numpy(np.asarray(initial, dtype=np.float32))
+            first = np.ascontiguousarray(initial, dtype=np.float32)
+            self.initial = torch.from_numpy(first)
         self.hours = np.diff(ends, prepend=0.0) / 3600.0
 
     def __call__(self, rates: NDArray[np.float32]) -> NDArray[np.float32]:

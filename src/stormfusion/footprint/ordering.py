@@ -83,6 +83,7 @@ def _ordered(
     shares = np.where(np.isnan(values), 0.0, weights[order])
     reached = shares.cumsum(1)
     total = reached[:, -1:]
+    values[total[:, 0] == 0] = np.nan
     # a member without weight is none
     wanted = [np.maximum(p / 100.0 * total, 1e-12 * total) for p in percentiles]
     places = [(reached < w * (1 - 1e-9)).sum(1) for w in wanted]
