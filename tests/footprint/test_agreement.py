@@ -12,18 +12,20 @@ nan = np.nan
 
 
 def pairwise(events: np.ndarray, weights, scale: int) -> float:
-    """The score of all pairs, each looked at."""
-    tall, wide = (-(-size // scale) * scale for size in events.shape[1:])
-    whole = np.zeros((len(events), tall, wide))
-    whole[:, : events.shape[1], : events.shape[2]] = events
-    shares = whole.reshape(len(events), tall // scale, scale, wide // scale, scale)
-    shares = shares.mean((2, 4))
+    """The score of all pairs, each looked at; of squares and those half-way between."""
     apart = most = 0.0
-    for i, one in enumerate(shares):
-        for j in range(i):
-            other, weight = shares[j], weights[i] * weights[j]
-            apart += weight * ((one - other) ** 2).sum()
-            most += weight * (one**2 + other**2).sum()
+    for away in {0, scale // 2}:
+        height, width = events.shape[1:]
+        tall, wide = (-(-(size + away) // scale) * scale for size in (height, width))
+        whole = np.zeros((len(events), tall, wide))
+        whole[:, away : away + height, away : away + width] = events
+        shares = whole.reshape(len(events), tall // scale, scale, wide // scale, scale)
+        shares = shares.mean((2, 4))
+        for i, one in enumerate(shares):
+            for j in range(i):
+                other, weight = shares[j], weights[i] * weights[j]
+                apart += weight * ((one - other) ** 2).sum()
+                most += weight * (one**2 + other**2).sum()
     return 1 - apart / most if most else nan
 
 

@@ -25,9 +25,9 @@ class Told:
     distance: float = 40_000.0
     window: timedelta = timedelta(hours=1)
 
-    def chances(self, values, *, spacing, interval):  # type: ignore[no-untyped-def]
-        assert spacing == (1000.0, 1000.0)
-        assert interval == 300.0
+    def chances(self, values, *, spacing_m, interval_s):  # type: ignore[no-untyped-def]
+        assert spacing_m == (1000.0, 1000.0)
+        assert interval_s == 300.0
         return np.clip(values / 10, 0, 1).astype(np.float32)
 
 
