@@ -11,21 +11,25 @@ from stormfusion.footprint.agreement import Agreement
 nan = np.nan
 
 
+def shares(events: np.ndarray, scale: int, start: int) -> np.ndarray:
+    """Of each square the share with the event; beyond the edge there is none."""
+    rows, columns = (start + size for size in events.shape[1:])
+    tall, wide = (-(-size // scale) for size in (rows, columns))
+    whole = np.zeros((len(events), tall * scale, wide * scale))
+    whole[:, start:rows, start:columns] = events
+    return whole.reshape(len(events), tall, scale, wide, scale).mean((2, 4))
+
+
 def pairwise(events: np.ndarray, weights, scale: int) -> float:
-    """The score of all pairs, each looked at; of squares and those half-way between."""
+    """The score of all pairs, each looked at, in squares half a width apart."""
     apart = most = 0.0
-    for away in {0, scale // 2}:
-        height, width = events.shape[1:]
-        tall, wide = (-(-(size + away) // scale) * scale for size in (height, width))
-        whole = np.zeros((len(events), tall, wide))
-        whole[:, away : away + height, away : away + width] = events
-        shares = whole.reshape(len(events), tall // scale, scale, wide // scale, scale)
-        shares = shares.mean((2, 4))
-        for i, one in enumerate(shares):
+    for start in {0, scale // 2}:
+        share = shares(events, scale, start)
+        for i, one in enumerate(share):
             for j in range(i):
-                other, weight = shares[j], weights[i] * weights[j]
-                apart += weight * ((one - other) ** 2).sum()
-                most += weight * (one**2 + other**2).sum()
+                weight = weights[i] * weights[j]
+                apart += weight * ((one - share[j]) ** 2).sum()
+                most += weight * (one**2 + share[j] ** 2).sum()
     return 1 - apart / most if most else nan
 
 
@@ -77,6 +81,21 @@ def test_members_that_are_shifted_are_as_far_apart(distance: int, axis: int) -> 
         rate = np.array([field.mean()])
         found.append(agreement.distance(counts, rate, 1.0)[0])
     assert np.mean(found) == pytest.approx(distance, rel=0.3)
+
+
+@pytest.mark.parametrize("distance", [2, 6, 12])
+def test_areas_wider_than_they_are_shifted_are_as_far_apart(distance: int) -> None:
+    # they overlap at every scale, and their edges tell
+    area = np.zeros((256, 256), dtype=bool)
+    area[60:140, 60:140] = area[180:220, 20:60] = True
+    events = np.stack([area, np.roll(area, distance, 1)])
+    agreement, counts = gathered(events, [1, 1])
+    found = agreement.distance(counts, np.array([area.mean()]), 1.0)
+    assert found == pytest.approx(distance, rel=0.3)
+    weighted, counts = gathered(np.concatenate([events, events]), [0.1, 0.2, 0.3, 0.2])
+    half = weighted.edges(counts.astype(np.float32))
+    pairs = 1 - (0.1**2 + 0.2**2 + 0.3**2 + 0.2**2) / 0.64
+    assert half == pytest.approx(distance * 2 * 0.25 / pairs, rel=1e-3)
 
 
 def test_members_further_apart_are_further_apart() -> None:

@@ -1,6 +1,5 @@
 """What hazards are told by: the variable, a law, a model, or nothing."""
 
-from dataclasses import dataclass
 from datetime import timedelta
 
 import numpy as np
@@ -10,25 +9,28 @@ from tests.test_footprint import labelled, one_pixel, streamed
 
 from stormfusion import Ensemble
 from stormfusion.footprint import Means, check_hazards, stacked
+from stormfusion.hail import HailModel
+from stormfusion.hail.logistic import Calibration, Curves
 from stormfusion.units import reflectivity_to_rain_rate
 
 MAKERS = pytest.mark.parametrize("make", [stacked, streamed], ids=["stacked", "stream"])
 LAW = "marshall-palmer"
 
 
-@dataclass(frozen=True)
-class Told:
+class Tenth(HailModel):
     """A model of hail that tells a tenth of the amount as a chance."""
-
-    variable: str = "vil"
-    size: float = 25.4
-    distance: float = 40_000.0
-    window: timedelta = timedelta(hours=1)
 
     def chances(self, values, *, spacing_m, interval_s):  # type: ignore[no-untyped-def]
         assert spacing_m == (1000.0, 1000.0)
         assert interval_s == 300.0
         return np.clip(values / 10, 0, 1).astype(np.float32)
+
+
+def told() -> HailModel:
+    """Hail of an inch or more, within 40 km and an hour, told from VIL."""
+    learned = Curves(-6.0, np.zeros((3, 8))), Calibration(1.0, 1.0, 0.0)
+    hour = timedelta(hours=1)
+    return Tenth(25.4, 40e3, hour, "vil", 300, (1e3, 1e3), None, *learned)
 
 
 @MAKERS
@@ -58,16 +60,17 @@ def test_rain_of_reflectivity_is_that_of_its_rain_rate(make) -> None:
 def test_hail_is_told_by_its_model(make) -> None:
     values = np.array([[1.0, 5.0, 2.0], [3.0, 0.0, 0.0]])
     members = labelled(np.tile(values[:, :, None, None], (1, 1, 4, 4)))
-    made = make(members, ["hail >= 1 inch"], means=Means(hail=Told())).dataset
+    made = make(members, ["hail >= 1 inch"], means=Means(hail=told())).dataset
     assert made.hazard.values.tolist() == ["hail >= 25.4 mm in 60 min within 40 km"]
+    assert made.attrs["hail_model"].endswith("within 40 km and 60 min, from vil>")
     np.testing.assert_allclose(made.probability[0, :, 0, 0], [0.2, 0.25, 0.1])
     # of each member the largest chance
     np.testing.assert_allclose(made.window_probability, 0.4)
     assert np.isnan(made.displacement).all()
-    chance = Ensemble(members.to_dataset()).probability("hail >= 1 inch", hail=Told())
+    chance = Ensemble(members.to_dataset()).probability("hail >= 1 inch", hail=told())
     np.testing.assert_allclose(chance, made.probability[0])
     members[0, 1, 0, 0] = np.nan
-    made = make(members, ["hail >= 1 inch"], means=Means(hail=Told())).dataset
+    made = make(members, ["hail >= 1 inch"], means=Means(hail=told())).dataset
     np.testing.assert_allclose(made.probability[0, :, 0, 0], [0.2, 0.0, 0.1])
     assert made.window_probability[0, 0, 0] == pytest.approx(0.3)
 
@@ -100,13 +103,13 @@ def test_hail_of_mesh_is_its_size(make) -> None:
         (
             "hail >= 1 inch",
             "rain_rate",
-            Means(hail=Told()),
+            Means(hail=told()),
             "HailModel is of 'vil', so fit",
         ),
-        ("mesh >= 1 inch", "vil", Means(hail=Told()), "name a threshold of vil"),
-        ("hail >= 2 inch", "vil", Means(hail=Told()), "tells 'hail >= 25.4 mm in 60"),
-        ("hail >= 1 inch in 30 min", "vil", Means(hail=Told()), "fit another model"),
-        ("hail >= 1 inch within 5 km", "vil", Means(hail=Told()), "ask for that"),
+        ("mesh >= 1 inch", "vil", Means(hail=told()), "name a threshold of vil"),
+        ("hail >= 2 inch", "vil", Means(hail=told()), "tells 'hail >= 25.4 mm in 60"),
+        ("hail >= 1 inch in 30 min", "vil", Means(hail=told()), "fit another model"),
+        ("hail >= 1 inch within 5 km", "vil", Means(hail=told()), "ask for that"),
     ],
 )
 def test_what_cannot_be_told(hazard: str, variable: str, means, helpful: str) -> None:
@@ -125,8 +128,14 @@ def test_means_are_checked_when_they_are_named() -> None:
         members.footprint("hail >= 1 inch", hail="yes")  # type: ignore[arg-type]
 
 
+def test_hail_is_told_of_even_steps() -> None:
+    members = labelled(np.ones((2, 4, 3, 3))).isel(lead=[0, 1, 3])
+    with pytest.raises(ValueError, match="5 to 10 min apart, wanted even steps for a"):
+        stacked(members, ["hail >= 1 inch"], means=Means(hail=told()))
+
+
 def test_hail_asked_in_two_ways_is_one_hazard() -> None:
-    means = Means(hail=Told())
+    means = Means(hail=told())
     asked = ["hail >= 1 inch", "hail >= 25.4 mm in 1 h within 40 km"]
     with pytest.raises(ValueError, match="name one twice"):
         check_hazards(asked, "vil", means)

@@ -25,8 +25,7 @@ class Agreement:
 
     with $W = \sum w_i$, $Q_k = \sum \sum_i w_i^k P_i^2$ and
     $S = \sum (\sum_i w_i P_i)^2$: so no pair is ever looked at, and the sums grow
-    member by member. Members that displace an event by $d$ reach 1/2 at $n = 2 d$, or
-    sooner where the event is wide and overlaps itself.
+    member by member. Members that displace an event by $d$ reach 1/2 at $n = 2 d$.
 
     That is so of an event that is small beside $d$. Large areas overlap whatever their
     edges do, and there the edges tell: a displacement by $d$ leaves an area $D$ that

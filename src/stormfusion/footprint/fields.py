@@ -282,7 +282,13 @@ class Fields:
         """Chance of a report of hail."""
         assert self.means.hail is not None
         grid, ends = Grid.of(self.like), self._ends("hail")
-        interval = float(ends[-1] - ends[-2]) if ends.size > 1 else float(ends[0])
+        steps = np.diff(ends) if ends.size > 1 else ends
+        interval = float(steps[0])
+        if np.abs(steps - interval).max() > 1.0:
+            raise ValueError(
+                f"leads are {steps.min() / 60:g} to {steps.max() / 60:g} min apart, "
+                "wanted even steps for a HailModel; select some"
+            )
         return self.means.hail.chances(
             member, spacing_m=grid.spacing, interval_s=interval
         )

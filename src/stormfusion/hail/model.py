@@ -217,12 +217,18 @@ class HailModel:
 
     def __repr__(self) -> str:
         minutes = self.window / dt.timedelta(minutes=1)
-        skill = float(self.reliability["brier_skill"])
+        # one that was made by hand has learned from nothing
+        learned = ""
+        if self.sums:
+            skill = float(self.reliability["brier_skill"])
+            learned = (
+                f": {self.counts['reports']} reports on {self.counts['days']} days, "
+                f"Brier skill {skill:.2f}"
+            )
         return (
             f"<HailModel of reports of hail >= {self.size:g} mm within "
-            f"{self.distance / 1000:g} km and {minutes:g} min, from {self.variable}: "
-            f"{self.counts['reports']} reports on {self.counts['days']} days, Brier "
-            f"skill {skill:.2f}>"
+            f"{self.distance / 1000:g} km and {minutes:g} min, from {self.variable}"
+            f"{learned}>"
         )
 
     def probability(self, values: xr.DataArray) -> xr.DataArray:
