@@ -216,3 +216,13 @@ def test_verify_leaves_out_distances_that_are_not_wanted() -> None:
     assert "perceptual" not in made.verify(observed, scales=[1], distances=())
     with pytest.raises(ValueError, match="compares pixel by pixel"):
         made.verify(observed, distances=[MSE()])
+
+
+def test_times_are_utc_and_agree() -> None:
+    dataset = one_pixel([1.0], [2.0]).to_dataset()
+    text = dataset.assign_coords(reference_time="2019-06-01T12:00")
+    with pytest.raises(TypeError, match=r"reference_time holds .*, wanted datetime64"):
+        Ensemble(text)
+    late = dataset.assign_coords(reference_time=np.datetime64("2020-01-01", "ns"))
+    with pytest.raises(ValueError, match=r"time begins at 2019.*first lead are 2020"):
+        Ensemble(late)

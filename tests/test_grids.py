@@ -382,3 +382,19 @@ def test_a_constant_stays_what_it_is(source_step, target_step, rows, columns):
 def test_overlap_rows_add_up_to_the_covered_share():
     share = overlap(np.array([0.5, 1.5, 2.5]), np.array([0.0, 2.0, 4.0]))
     assert share.sum(axis=1).tolist() == [0.5, 1.0, 0.0]
+
+
+@pytest.mark.parametrize("told", ["standard_name", "crs"])
+def test_degrees_are_known_without_units(told: str) -> None:
+    y, x = 50 - 0.01 * np.arange(4), 8 + 0.01 * np.arange(5)
+    field = xr.DataArray(np.zeros((4, 5)), dims=("y", "x"), coords={"y": y, "x": x})
+    if told == "crs":
+        field = field.assign_attrs(crs="EPSG:4326")
+    else:
+        field.y.attrs["standard_name"] = "latitude"
+        field.x.attrs["standard_name"] = "longitude"
+    grid = Grid.of(field)
+    assert grid.degrees
+    assert grid.spacing[0] == pytest.approx(1111.95)
+    metres = field.assign_attrs(crs="EPSG:3035")
+    assert told == "standard_name" or not Grid.of(metres).degrees

@@ -206,3 +206,48 @@ def test_missing_observations_do_not_count() -> None:
     count = made.report.reliability_count.sel(stage="raw").sum().item()
     assert count == 4 * (LEADS + 1) * SIZE * 12
     assert made.report.crps.max() < 5
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "helpful"),
+    [
+        (lambda m, o: (m, o.assign_attrs(units="inch h-1")), ValueError, "same units"),
+        (lambda m, o: (m, o.isel(x=slice(5))), ValueError, r"differ in x \(24 and 5"),
+        (lambda m, o: (m, o.isel(lead=0)), TypeError, "wanted a DataArray with lead"),
+        (lambda m, o: (m, 3), TypeError, "observed of 'a' are int, wanted a DataArray"),
+        (lambda m, o: (m, o * np.nan), ValueError, "no pixel is known in members and"),
+    ],
+)
+def test_what_does_not_belong_together_is_refused(change, error, helpful) -> None:
+    def make():
+        members, observed, frame = case(0).make()
+        return *change(members, observed), frame
+
+    with pytest.raises(error, match=helpful):
+        fit([Case("a", make)], HAZARDS[:1], progress=False)
+
+
+def test_a_past_forecast_is_a_case() -> None:
+    with pytest.raises(TypeError, match=r"got a function .*, wanted a Case; write"):
+        fit([case(0).make], progress=False)
+
+
+def test_one_hazard_needs_no_list() -> None:
+    made = fit([case(0), case(2)], HAZARDS[0], method="isotonic", progress=False)
+    assert list(made.curves) == ["rain_rate >= 2 mm h-1"]
+
+
+def test_mixed_members_say_how_each_is_calibrated(fitted) -> None:
+    members, _, _ = case(95).make()
+    raw = Ensemble(members.to_dataset())
+    ready = raw.calibrate(fitted)
+    for both in (Ensemble.mixed(raw, ready), Ensemble.mixed(ready, raw)):
+        told = both.footprint(HAZARDS[0]).dataset.attrs["calibration"]
+        assert "8 members: none" in told
+        assert "8 members: quantile mapping" in told
+        with pytest.raises(ValueError, match=r"calibrated already"):
+            both.calibrate(fitted)
+    bare = Ensemble(members.drop_vars("member").to_dataset())
+    assert Ensemble.mixed(bare, raw).members == 2 * MEMBERS
+    plain = Ensemble.mixed(raw, raw).footprint(HAZARDS[0]).dataset
+    assert plain.attrs["calibration"] == "none"

@@ -206,3 +206,21 @@ def test_probabilities_are_shares(worst) -> None:
     )
     with pytest.raises(ValueError, match=r"wanted shares from 0 to 1; divide percent"):
         Footprint(dataset)
+
+
+def test_observations_without_labels_lie_where_the_forecast_does() -> None:
+    members = rain(size=16).assign_coords(
+        y=("y", 50 - 0.01 * np.arange(16), {"units": "degrees_north"}),
+        x=("x", 8 + 0.01 * np.arange(16), {"units": "degrees_east"}),
+    )
+    made = Ensemble(members.to_dataset()).footprint("rain_rate >= 30 mm/h within 2 km")
+    truth = members.isel(member=0, drop=True)
+    plain = truth.copy()
+    for dim in ("y", "x"):
+        plain[dim] = truth[dim].to_numpy()
+    xr.testing.assert_equal(made.verify(plain), made.verify(truth))
+
+
+def test_percentiles_are_no_text() -> None:
+    with pytest.raises(TypeError, match=r"percentiles are '50', wanted numbers from"):
+        Ensemble(rain().to_dataset()).footprint(RATE, percentiles="50")

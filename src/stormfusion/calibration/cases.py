@@ -8,6 +8,8 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from stormfusion.errors import GridMismatchError
+
 
 @dataclass(frozen=True, eq=False)
 class Case:
@@ -26,6 +28,47 @@ class Case:
 
     group: str
     make: Callable[[], tuple[xr.DataArray, xr.DataArray, NDArray[Any] | None]]
+
+
+def made(case: Any) -> tuple[xr.DataArray, xr.DataArray, NDArray[Any] | None]:
+    """
+    What a case makes, if it is one and its parts belong together.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If they do not.
+    """
+    if not isinstance(case, Case):
+        raise TypeError(
+            f"got a {type(case).__name__} as a past forecast, wanted a Case; write "
+            "Case(event, make)"
+        )
+    members, observed, initial = case.make()
+    for role, part, dims in (
+        ("members", members, {"member", "lead", "y", "x"}),
+        ("observed", observed, {"lead", "y", "x"}),
+    ):
+        if not isinstance(part, xr.DataArray) or set(part.dims) != dims:
+            found = part.dims if isinstance(part, xr.DataArray) else type(part).__name__
+            raise TypeError(
+                f"{role} of {case.group!r} are {found}, wanted a DataArray with "
+                f"{', '.join(sorted(dims))}; label or select it"
+            )
+    sizes = {dim: (members.sizes[dim], observed.sizes[dim]) for dim in observed.dims}
+    if differ := {dim: pair for dim, pair in sizes.items() if pair[0] != pair[1]}:
+        dim, pair = next(iter(differ.items()))
+        raise GridMismatchError(
+            f"members and observed of {case.group!r} differ in {dim} ({pair[0]} and "
+            f"{pair[1]} points); give both on one grid and for the same leads"
+        )
+    told = [str(part.attrs.get("units", "")) for part in (members, observed)]
+    if all(told) and told[0] != told[1]:
+        raise ValueError(
+            f"members of {case.group!r} are in {told[0]!r}, observed in {told[1]!r}, "
+            "wanted the same units; convert one with units.convert"
+        )
+    return members, observed, initial
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from tqdm.auto import tqdm
 
 from stormfusion.calibration.calibration import Calibration
-from stormfusion.calibration.cases import Case, Sample, folds_of, sampled
+from stormfusion.calibration.cases import Case, Sample, folds_of, made, sampled
 from stormfusion.calibration.curves import (
     METHODS,
     Curve,
@@ -90,7 +90,8 @@ def fit(
             "longer events"
         )
     means = Means() if means is None else means
-    folded = folds_of([case.group for case in cases], max(folds, 1))
+    hazards = [hazards] if isinstance(hazards, str) else hazards
+    folded = folds_of([_group(case) for case in cases], max(folds, 1))
     count = max(folded) + 1
     rng = np.random.default_rng(seed)
     some = min(1000, max(pixels // len(cases), 1))
@@ -99,7 +100,7 @@ def fit(
     like = None
     bar = tqdm(cases, disable=not progress, desc="calibrate members")
     for case, fold in zip(bar, folded, strict=True):
-        members, observed, _ = case.make()
+        members, observed, _ = made(case)
         if like is None:
             like = members.isel(member=0, drop=True)
             found = check_hazards(hazards, str(members.name), means)
@@ -111,6 +112,11 @@ def fit(
         parts.append(sampled(members, observed, fold=fold, pixels=some, rng=rng))
     assert like is not None
     variable, sample = str(like.name), Sample.joined(parts)
+    if not (~np.isnan(sample.observed) & ~np.isnan(sample.members).any(1)).any():
+        raise ValueError(
+            "no pixel is known in members and observations alike, wanted some to "
+            "calibrate on; give past forecasts with observations"
+        )
     mapping = fit_members(sample, variable)
     outside = [mapping]
     if count > 1:
@@ -144,6 +150,10 @@ def fit(
     return Calibration(
         mapping, {str(h): curves[n] for n, h in enumerate(found)}, report
     )
+
+
+def _group(case: Case) -> str:
+    return str(getattr(case, "group", ""))
 
 
 def _scores(
@@ -180,7 +190,7 @@ def _tables(
     kinds: list[list[Table]] = [[], [], []]
     bar = tqdm(cases, disable=not progress, desc="calibrate probabilities")
     for case, fold in zip(bar, folded, strict=True):
-        members, observed, initial = case.make()
+        members, observed, initial = made(case)
         done: dict[int, Table] = {}
         for kind, one in enumerate((plain, mapping, outside[fold])):
             same = id(one) if not one.identity else id(plain)

@@ -32,6 +32,7 @@ def checked(dataset: xr.Dataset, name: str) -> xr.Dataset:
             f"lead holds {values['lead'].dtype}, wanted times from the reference time; "
             "for minutes write lead.astype('timedelta64[m]')"
         )
+    _check_times(values)
     if "weight" in dataset.coords:
         _check_weights(dataset["weight"])
     found = {name: as_ours(values, name)}
@@ -43,6 +44,25 @@ def checked(dataset: xr.Dataset, name: str) -> xr.Dataset:
             )
         found["initial"] = as_ours(dataset["initial"], name)
     return dataset.assign(found)
+
+
+def _check_times(values: xr.DataArray) -> None:
+    """Times are in UTC, and those of the leads are what they say."""
+    for name in ("reference_time", "time"):
+        if name in values.coords and values[name].dtype.kind != "M":
+            raise TypeError(
+                f"{name} holds {values[name].dtype}, wanted datetime64 in UTC; write "
+                f"np.datetime64('2019-06-01T12:00', 'ns'), without a time zone"
+            )
+    known = {"lead", "time", "reference_time"} <= set(values.coords)
+    if not known or values["time"].dims != ("lead",) or values["reference_time"].ndim:
+        return
+    wanted = values["reference_time"].to_numpy() + values["lead"].to_numpy()
+    if (values["time"].to_numpy() != wanted).any():
+        raise ValueError(
+            f"time begins at {values['time'].to_numpy()[0]}, but reference_time and "
+            f"the first lead are {wanted[0]}, wanted the same; correct one of them"
+        )
 
 
 def _check_weights(weight: xr.DataArray) -> None:

@@ -259,7 +259,8 @@ class Ensemble(Members):
                 f"got a {type(calibration).__name__}, wanted a Calibration; take that "
                 "of a nowcaster, nowcaster.calibrate(validation).calibration"
             )
-        if self.calibration is not None or self.dataset.attrs.get("calibration"):
+        told = str(self.dataset.attrs.get("calibration", "none"))
+        if self.calibration is not None or told != "none":
             raise ValueError(
                 "the members are calibrated already; ask the nowcaster for "
                 "ensemble(..., calibrated=False)"

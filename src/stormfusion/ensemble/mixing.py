@@ -51,7 +51,7 @@ def mixed(
             "weight": ("member", shares[number] * own / own.sum()),
             "source": ("member", origin),
         }
-        kept = values.drop_vars(["weight", "source"], errors="ignore")
+        kept = values.drop_vars(["weight", "source", "member"], errors="ignore")
         like = {dim: first[dim] for dim in ("lead", "y", "x") if dim in first.coords}
         parts.append(kept.assign_coords({**like, **labels}))
     joined = xr.concat(
@@ -70,11 +70,23 @@ def mixed(
         made["initial"] = ("y", "x"), frame.to_numpy(), frame.attrs
     recipes = dict.fromkeys(map(str, made["source"].values))
     attrs = {"recipe": " and ".join(recipes)}
-    for key in datasets[0].attrs:
-        told = [str(d.attrs.get(key, "")) for d in datasets]
-        if key != "recipe":
-            attrs[key] = told[0] if len(set(told)) == 1 else "; ".join(told)
+    for key in dict.fromkeys(str(k) for d in datasets for k in d.attrs):
+        if key not in ("recipe", "calibration"):
+            told = [str(d.attrs[key]) for d in datasets if key in d.attrs]
+            attrs[key] = "; ".join(dict.fromkeys(told))
+    attrs["calibration"] = _calibration(datasets)
     return made.assign_attrs(attrs)
+
+
+def _calibration(datasets: Sequence[xr.Dataset]) -> str:
+    """How the members of each are calibrated, and how many they are."""
+    told = [str(d.attrs.get("calibration", "none")) for d in datasets]
+    if len(set(told)) == 1:
+        return told[0]
+    sizes = [d.sizes["member"] for d in datasets]
+    return " | ".join(
+        f"{n} members: {text}" for n, text in zip(sizes, told, strict=True)
+    )
 
 
 def _shares(sizes: Sequence[int], weights: Sequence[float] | None) -> list[float]:

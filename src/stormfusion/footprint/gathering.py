@@ -290,8 +290,10 @@ def _sums(fields: Fields, wanted: bool | None) -> bool:
 
 def check_percentiles(percentiles: Sequence[float]) -> tuple[float, ...]:
     """Percentiles from 0 to 100, each once, or a sentence."""
+    # of a text each letter would be one
+    given: Any = (None,) if isinstance(percentiles, str | bytes) else percentiles
     try:
-        found = tuple(float(p) for p in percentiles)
+        found = tuple(float(p) for p in given)
     except (TypeError, ValueError) as error:
         raise TypeError(
             f"percentiles are {percentiles!r}, wanted numbers from 0 to 100, such as "

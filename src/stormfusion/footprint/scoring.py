@@ -79,13 +79,20 @@ def _law(dataset: xr.Dataset, law: str | ZRLaw | None) -> str | ZRLaw | None:
 def _like(truth: xr.DataArray, dataset: xr.Dataset, variable: str) -> xr.DataArray:
     """The observation with the labels that the forecast lends it."""
     truth = truth.transpose("lead", "y", "x").rename(variable)
+    # the same numbers mean the same places, whatever labels the observation lacks
     lent = {
         dim: dataset[dim]
         for dim in ("lead", "y", "x")
-        if dim not in truth.coords
-        and dim in dataset.coords
+        if dim in dataset.coords
         and dataset.sizes.get(dim) == truth.sizes[dim]
+        and (
+            dim not in truth.coords
+            or np.array_equal(truth[dim].to_numpy(), dataset[dim].to_numpy())
+        )
     }
+    if {"y", "x"} <= set(lent) and "crs" in dataset.coords:
+        lent["crs"] = dataset["crs"]
+        truth = truth.assign_attrs(grid_mapping="crs")
     if "lead" in truth.coords and "lead" in dataset.coords:
         truth = _same_leads(truth, dataset)
     return truth.assign_coords(lent)

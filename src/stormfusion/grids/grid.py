@@ -12,12 +12,14 @@ from stormfusion.errors import GridMismatchError
 from stormfusion.grids.projections import (
     LATITUDE_LONGITUDE,
     grid_mapping,
+    is_geographic,
     is_turned,
     projection_of,
     transformer,
 )
 
 METRES_PER_DEGREE = 111_195.0
+_DEGREES = ("latitude", "longitude", "grid_latitude", "grid_longitude")
 
 Axis = NDArray[np.float64]
 
@@ -151,8 +153,9 @@ class Grid:
         """
         Read the grid of a labelled array with the dimensions `y` and `x`.
 
-        Coordinates in any unit of length become metres; without units they are taken
-        to be metres. The projection is that of a CF grid mapping, of rioxarray's
+        Coordinates in any unit of length become metres; without units they are degrees
+        where their `standard_name` or the projection says so, and else taken to be
+        metres. The projection is that of a CF grid mapping, of rioxarray's
         `spatial_ref`, or of an attribute `crs`, `proj4`, `projection` or `proj`.
 
         Raises
@@ -172,14 +175,17 @@ class Grid:
                     f"dimension {name!r} has no coordinate, wanted metres or degrees; "
                     "assign the grid's coordinates with .assign_coords"
                 )
-        y, y_degrees = _in_metres(array["y"])
-        x, x_degrees = _in_metres(array["x"])
+        crs = projection_of(array)
+        bare = not any(str(array[d].attrs.get("units", "")).strip() for d in "yx")
+        degrees = bare and is_geographic(crs)
+        y, y_degrees = _in_metres(array["y"], degrees=degrees)
+        x, x_degrees = _in_metres(array["x"], degrees=degrees)
         if y_degrees != x_degrees:
             raise GridMismatchError(
                 "one of 'y' and 'x' is in degrees and the other is not; correct the "
                 "units of the coordinates"
             )
-        crs = projection_of(array) or (LATITUDE_LONGITUDE if y_degrees else None)
+        crs = crs or (LATITUDE_LONGITUDE if y_degrees else None)
         return cls(y, x, crs, y_degrees)
 
 
@@ -312,11 +318,12 @@ def step_of(values: Axis) -> float:
     return float((values[-1] - values[0]) / (values.size - 1))
 
 
-def _in_metres(coord: xr.DataArray) -> tuple[Axis, bool]:
+def _in_metres(coord: xr.DataArray, *, degrees: bool) -> tuple[Axis, bool]:
     """Values of a coordinate in metres, or as they are where it is in degrees."""
     text = str(coord.attrs.get("units", "")).strip()
     values = np.asarray(coord.to_numpy(), dtype=np.float64)
-    if text.lower().startswith("deg"):
+    named = coord.attrs.get("standard_name") in _DEGREES
+    if text.lower().startswith("deg") or (not text and (named or degrees)):
         return values, True
     if not text:
         return values, False

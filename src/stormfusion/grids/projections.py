@@ -91,6 +91,11 @@ def transformer(source: str | None, target: str | None) -> Any:
     return Transformer.from_crs(source, target, always_xy=True)
 
 
+def is_geographic(crs: str | None) -> bool:
+    """Whether coordinates of a projection are latitudes and longitudes."""
+    return crs is not None and bool(_parse(crs).is_geographic)
+
+
 def is_turned(crs: str | None) -> bool:
     """Whether degrees are those of a pole that lies elsewhere."""
     return crs is not None and bool(_parse(crs).is_derived)

@@ -108,7 +108,12 @@ def fields(
             shown = shown.where(likely, _NEVER).where(risk.notnull())
         leads = dataset["lead"] if "lead" in dataset.coords else None
         last = float(one.max()) if leads is None else coords.minutes(leads).max()
-        shown.attrs = {**one.attrs, "last": last if np.isfinite(last) else 1.0}
+        hidden = bool(one.notnull().any()) and not bool((shown >= 0).any())
+        shown.attrs = {
+            **one.attrs,
+            "last": last if np.isfinite(last) else 1.0,
+            "none": f"below {least:.0%} everywhere" if hidden else "in no member",
+        }
         found.append(coords.frame(shown))
     return found
 
@@ -121,7 +126,8 @@ def panels(
     for ax, one in zip(grid, shown, strict=True):
         image = maps.draw(ax, one, brush, said=False)
         if not (one.values >= 0).any():
-            canvas.note(ax, "no data" if np.isnan(one.values).all() else "in no member")
+            none = str(one.attrs.get("none", "in no member"))
+            canvas.note(ax, "no data" if np.isnan(one.values).all() else none)
         canvas.heading(ax, _name(one), width=max(high, 2.5))
         if one is shown[-1]:
             missing = any(map(maps.has_missing, shown))
