@@ -197,6 +197,9 @@ def test_what_cannot_be_asked() -> None:
         made.probability("rain_rate >= 1 mm/h")
     with pytest.raises(ValueError, match=r"wanted numbers from 0 to 100"):
         made.percentile(-1)
+    for several in ([10, 50], "50"):
+        with pytest.raises(TypeError, match=r"for several write footprint"):
+            made.percentile(several)  # type: ignore[arg-type]
     single = Ensemble(made.dataset.isel(member=[0]))
     with pytest.raises(ValueError, match=r"one member has no spread, wanted 2 or more"):
         single.spread()

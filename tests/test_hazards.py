@@ -213,6 +213,11 @@ def test_threshold_is_finite(threshold):
         Hazard("vil", threshold, "kg m-2")
 
 
+def test_threshold_is_finite_in_the_units_of_the_variable():
+    with pytest.raises(ValueError, match="1e\\+308 km; give a finite number"):
+        Hazard("rain", 1e308, "km")
+
+
 def test_hazards_are_values():
     hazard = Hazard("rain", 1, "inch")
     assert hazard == Hazard("rain", 25.4, "mm")

@@ -203,3 +203,8 @@ def test_an_initial_frame_has_rows_and_columns() -> None:
     metres = (("y", "x"), np.full((3, 4), 2.0), {"units": "g m-2"})
     found = Ensemble(dataset.assign(initial=metres)).initial
     np.testing.assert_allclose(found, 0.002)
+
+
+def test_climada_takes_no_weights() -> None:
+    with pytest.raises(ValueError, match="weights, which events of CLIMADA would lose"):
+        Ensemble.mixed(made(0), made(1), weights=(3, 1)).to_climada()

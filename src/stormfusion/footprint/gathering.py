@@ -204,7 +204,8 @@ class Accumulator:
         """
         if self.members < 2:
             raise ValueError(
-                f"got {self.members} members, wanted 2 or more; raise members="
+                f"got {self.members} members, wanted 2 or more of some weight for a "
+                "footprint; raise members="
             )
         if self.finished:
             raise ValueError("the footprint is finished already; keep what it returned")
@@ -239,9 +240,6 @@ def stacked(
     if weights is not None and not np.all(weights > 0):
         there = np.flatnonzero(weights > 0)
         members, weights = members.isel(member=there), weights[there]
-    count = members.sizes["member"]
-    if count < 2:
-        raise ValueError(f"got {count} members, wanted 2 or more for a footprint")
     gathered = Accumulator(
         like,
         hazards,
@@ -253,7 +251,7 @@ def stacked(
     values = members.to_numpy()
     if values.dtype.kind != "f":
         values = values.astype(np.float32)
-    shares = np.ones(count) if weights is None else weights
+    shares = np.ones(len(values)) if weights is None else weights
     rain = [
         gathered.add(member, float(weight))
         for member, weight in zip(values, shares, strict=True)
