@@ -2,16 +2,16 @@
 Calibration on other days, and what blurred members do to a footprint.
 
 Each of three sequences is forecast by nowcasters that were trained and calibrated on
-the two others, of another day or another country (see skill.py): STEPS, and networks
-with their errors dressed. For each, probabilities of rain sums and rates before and
-after: reliability, Brier skill against the climatology of the other days and against
-persistence (the hazard as it was observed last, yes or no), CRPS, and the granularity
-of the maps.
+the two others, of another day or another country (see skill.py): STEPS, the best
+network of skill.py with its errors dressed, and networks of other seeds trained on
+squared errors, whose forecasts are the members. For each, probabilities of rain sums
+and rates before and after: reliability, Brier skill against the climatology of the
+other days and against persistence (the hazard as it was observed last, yes or no),
+CRPS, and the granularity of the maps and of the members.
 
-Beside STEPS stands an ensemble of blurs: each of its members is the mean of eight
-members of STEPS, moved away from the mean of all until it is as spread as they are.
-That is what an ensemble of networks trained on squared errors looks like, with all else
-equal.
+The networks of squared errors are blurs. So are, with all else equal, means of eight
+members of STEPS each, moved away from the mean of all until they are as spread as the
+members were.
 
 Every run is kept in a folder; what is there is not run again. `--table` prints the
 tables.
@@ -19,29 +19,34 @@ tables.
 
 import argparse
 import os
+from collections.abc import Sequence
 from itertools import product
 from pathlib import Path
 
 import numpy as np
 import xarray as xr
-from skill import SEQUENCES, catalog, fold, machine, rain_rate
+from skill import LOSSES, SEQUENCES, catalog, fold, machine, rain_rate
 
-from stormfusion import Catalog, Ensemble, Event, Nowcaster
+from stormfusion import Catalog, Ensemble, Event, Nowcaster, calibration, sampling
+from stormfusion.calibration import Calibration, Case
 from stormfusion.classical import rainfall
 from stormfusion.data.windows import starts
 from stormfusion.footprint import Means, occurred
 from stormfusion.hazards import Hazard
+from stormfusion.nn import NETWORKS
 from stormfusion.verification import (
     crps_score,
     crps_sums,
     granularity_score,
     granularity_sums,
+    power_sums,
     probability_scores,
     probability_sums,
     reliability_scores,
+    resolution_score,
 )
 
-RECIPES = ("steps", "unet", "unet+perceptual")
+RECIPES = ("steps", "squared error", "best learned")
 HAZARDS = (
     "rain >= 1 mm in 30 min",
     "rain >= 5 mm in 30 min",
@@ -58,6 +63,8 @@ PARTS = (
 WINDOW = tuple(f"window_{name}" for name in PARTS)
 GROUP = 8
 """Members of STEPS in a blurred one."""
+SEEDS = 4
+"""Networks trained on squared errors."""
 
 
 def main() -> None:
@@ -66,7 +73,7 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, default=Path("calibration"))
     parser.add_argument("--recipes", nargs="*", default=RECIPES)
     parser.add_argument("--test", nargs="*", default=SEQUENCES, choices=SEQUENCES)
-    parser.add_argument("--epochs", type=int, default=8)
+    parser.add_argument("--minutes", type=float, default=6.0, help="of each training")
     parser.add_argument("--members", type=int, default=20)
     parser.add_argument("--table", action="store_true", help="only print the tables")
     parser.add_argument("--figure", type=Path, help="draw the reliability diagrams")
@@ -84,29 +91,86 @@ def main() -> None:
         draw(settings.folder, settings.figure)
 
 
+class Blurs:
+    """Networks of other seeds, trained on squared errors: each says one member."""
+
+    def __init__(self, casters: Sequence[Nowcaster]) -> None:
+        self.casters = casters
+        self.calibration: Calibration | None = None
+
+    def ensemble(
+        self, event: Event, *, reference_time: np.datetime64, **others: object
+    ) -> Ensemble:
+        """What each of them forecasts, as it is."""
+        made = [c.predict(event, reference_time=reference_time) for c in self.casters]
+        found = xr.concat(made, "member", combine_attrs="drop_conflicts")
+        now = event["rain_rate"].sel(time=reference_time).load()
+        return Ensemble(found.assign(initial=(("y", "x"), now.to_numpy())))
+
+    def calibrate(
+        self, others: Catalog, *, hazards: Sequence[str], members: int
+    ) -> None:
+        """As a nowcaster is calibrated."""
+        task = self.casters[0].task
+        self.calibration = calibration.fit(
+            [
+                Case(event.id, _Hindcast(self, event, int(start)))
+                for event in others
+                for start in starts(event, task, stride=task.leads)
+            ],
+            hazards,
+        )
+
+
+class _Hindcast:
+    def __init__(self, blurs: Blurs, event: Event, start: int) -> None:
+        self.blurs, self.event, self.start = blurs, event, start
+
+    def __call__(self) -> tuple[xr.DataArray, xr.DataArray, np.ndarray]:
+        task = self.blurs.casters[0].task
+        now = self.event.time[self.start + task.history - 1]
+        made = self.blurs.ensemble(self.event, reference_time=now)
+        observed = sampling.observation(self.event, self.start, task)
+        return made.values, observed, made.initial
+
+
+def trained(
+    recipe: str, train: Catalog, validation: Catalog, minutes: float
+) -> Nowcaster | Blurs:
+    """The nowcaster of a recipe."""
+    if recipe == "steps":
+        return Nowcaster("steps")
+    best = recipe == "best learned"
+    made = [
+        Nowcaster(
+            NETWORKS["unet"](), loss=LOSSES["skilful" if best else "mse"], seed=seed
+        ).fit(train, validation=validation, time_limit=60 * minutes, batch_size=4)
+        for seed in range(1 if best else SEEDS)
+    ]
+    return made[0] if best else Blurs(made)
+
+
 def run(settings: argparse.Namespace, recipe: str, test: str, path: Path) -> None:
     """Fit, calibrate and test one nowcaster; keep its sums."""
     train, validation, _ = fold(Path(settings.data), test)
     # as much of the largest as the others have
     rain = rain_rate(Path(settings.data) / f"{test}.nc")
     tested = catalog([rain.isel(y=slice(0, 640), x=slice(0, 710))])
-    if recipe == "steps":
-        nowcaster = Nowcaster(recipe)
-        others: Catalog = train
-    else:
-        nowcaster = Nowcaster(recipe)
-        nowcaster.fit(
-            train, validation=validation, epochs=settings.epochs, batch_size=4
-        )
-        others = validation
+    nowcaster = trained(recipe, train, validation, settings.minutes)
+    others = train if recipe == "steps" else validation
     nowcaster.calibrate(others, hazards=HAZARDS, members=settings.members)
-    rates = climatology(others, nowcaster)
+    # history and leads, which are those of all recipes
+    task = Nowcaster("steps")._caster(tested[0]).task
+    task = nowcaster.casters[0].task if isinstance(nowcaster, Blurs) else task
+    rates = climatology(others, task.leads)
     total: dict[str, list[xr.Dataset]] = {}
     for event in tested:
-        task = nowcaster._caster(event).task
         for start in map(int, starts(event, task, stride=task.leads)):
             now = start + task.history - 1
-            for name, sums in cases(nowcaster, event, now, rates, settings.members):
+            blurs = recipe == "steps"
+            for name, sums in cases(
+                nowcaster, event, now, rates, settings.members, blurs=blurs
+            ):
                 total.setdefault(name, []).append(sums)
     names = list(total)
     joined = xr.concat(
@@ -124,10 +188,15 @@ def run(settings: argparse.Namespace, recipe: str, test: str, path: Path) -> Non
 
 
 def cases(
-    nowcaster: Nowcaster, event: Event, now: int, rates: np.ndarray, members: int
+    nowcaster: Nowcaster | Blurs,
+    event: Event,
+    now: int,
+    rates: np.ndarray,
+    members: int,
+    *,
+    blurs: bool,
 ):
     """Sums of one hindcast: raw, calibrated, climatology, persistence, blurs."""
-    blurs = str(nowcaster.recipe) == "steps"
     many = nowcaster.ensemble(
         event,
         members=members * (GROUP if blurs else 1),
@@ -145,6 +214,7 @@ def cases(
         ensembles["blurred"] = blurred(many)
     for name, ensemble in ensembles.items():
         made = ensemble.footprint(*HAZARDS, percentiles=(), accumulation=False)
+        waves = power_sums(ensemble.values.isel(member=slice(4)), observed)
         yield (
             name,
             sums(
@@ -152,7 +222,12 @@ def cases(
                 made.dataset.window_probability,
                 came,
                 ever,
-                crps_sums(ensemble.values, observed).sum("lead"),
+                xr.merge(
+                    [
+                        crps_sums(ensemble.values, observed).sum("lead"),
+                        waves.sum([d for d in waves.dims if d != "wavelength"]),
+                    ]
+                ),
             ),
         )
     like = made.dataset
@@ -215,12 +290,11 @@ def sums(chance, window, came, ever, crps) -> xr.Dataset:
     return made if crps is None else made.assign(crps)
 
 
-def climatology(others: Catalog, nowcaster: Nowcaster) -> np.ndarray:
+def climatology(others: Catalog, leads: int) -> np.ndarray:
     """How often each hazard was on the other days, at a lead and in a window."""
     found = np.zeros((len(HAZARDS), 2, 2))
     for event in others:
         frames = event["rain_rate"].load()
-        leads = nowcaster.leads
         for start in range(0, frames.sizes["time"] - leads, leads):
             part = frames[start + 1 : start + 1 + leads]
             lead = part.time - frames.time[start]
@@ -257,10 +331,10 @@ def report(folder: Path) -> str:
         lines += [
             "| hazard | forecast | Brier skill to climatology | to persistence | "
             "reliability term | resolution term | window: to climatology | "
-            "granularity |",
+            "granularity of the map |",
             "|---|---|---|---|---|---|---|---|",
         ]
-        scores = probability_scores(total.drop_vars(WINDOW, errors="ignore"))
+        scores = probability_scores(total[list(PARTS)])
         window = probability_scores(
             total[list(WINDOW)].rename({f"window_{k}": k for k in PARTS})
         )
@@ -280,9 +354,14 @@ def report(folder: Path) -> str:
                     f"{float(scores.brier_resolution.sel(at)):.5f} | "
                     f"{1 - ever:.3f} | {float(grain.sel(at)):.1f} km |"
                 )
-        crps = crps_score(total.sel(forecast=total.crps_pairs.isel(hazard=0) > 0))
+        told = total.sel(forecast=total.crps_pairs > 0)
+        crps, resolved = crps_score(told), resolution_score(told)
+        lines += ["", "| forecast | CRPS | members resolve |", "|---|---|---|"]
         for name in map(str, crps.forecast.values):
-            lines.append(f"\nCRPS, {name}: {float(crps.sel(forecast=name)):.4f} mm/h")
+            lines.append(
+                f"| {name} | {float(crps.sel(forecast=name)):.4f} mm/h | "
+                f"{float(resolved.sel(forecast=name)):.1f} km |"
+            )
     return "\n".join(lines)
 
 
