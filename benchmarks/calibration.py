@@ -215,37 +215,25 @@ def cases(
     for name, ensemble in ensembles.items():
         made = ensemble.footprint(*HAZARDS, percentiles=(), accumulation=False)
         waves = power_sums(ensemble.values.isel(member=slice(4)), observed)
-        yield (
-            name,
-            sums(
-                made.dataset.probability,
-                made.dataset.window_probability,
-                came,
-                ever,
-                xr.merge(
-                    [
-                        crps_sums(ensemble.values, observed).sum("lead"),
-                        waves.sum([d for d in waves.dims if d != "wavelength"]),
-                    ]
-                ),
-            ),
-        )
+        waves = waves.sum([d for d in waves.dims if d != "wavelength"])
+        scored = crps_sums(ensemble.values, observed).sum("lead").merge(waves)
+        chances = made.dataset.probability, made.dataset.window_probability
+        yield name, sums(*chances, came, ever, scored)
+    nothing = xr.zeros_like(scored)
     like = made.dataset
     chance = xr.zeros_like(like.probability) + xr.DataArray(rates[:, 0], dims="hazard")
     window = xr.zeros_like(like.window_probability) + xr.DataArray(
         rates[:, 1], dims="hazard"
     )
-    yield "climatology", sums(chance, window, came, ever, None)
+    yield "climatology", sums(chance, window, came, ever, nothing)
     past = event["rain_rate"].isel(time=slice(now - 6, now + 1)).load()
     depths = rainfall(past[1:], initial=past[0])
     last = [
         h.occurs(depths if h.sums else past).isel(time=-1).to_numpy() for h in hazards
     ]
     held = xr.zeros_like(like.window_probability).copy(data=np.stack(last))
-    yield (
-        "persistence",
-        sums(held.broadcast_like(like.probability), held, came, ever, None),
-    )
+    at_leads = held.broadcast_like(like.probability)
+    yield "persistence", sums(at_leads, held, came, ever, nothing)
 
 
 def blurred(many: Ensemble) -> Ensemble:
@@ -263,7 +251,7 @@ def blurred(many: Ensemble) -> Ensemble:
     return Ensemble(like.assign(rain_rate=values[:groups].copy(data=found)))
 
 
-def sums(chance, window, came, ever, crps) -> xr.Dataset:
+def sums(chance, window, came, ever, scored) -> xr.Dataset:
     """Sums of the scores of probabilities, by hazard."""
     parts = []
     for number in range(len(HAZARDS)):
@@ -287,7 +275,7 @@ def sums(chance, window, came, ever, crps) -> xr.Dataset:
             )
         )
     made = xr.concat(parts, "hazard").assign_coords(hazard=list(HAZARDS))
-    return made if crps is None else made.assign(crps)
+    return made.merge(scored)
 
 
 def climatology(others: Catalog, leads: int) -> np.ndarray:

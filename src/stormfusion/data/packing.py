@@ -1,5 +1,6 @@
 """How stored numbers become physical values."""
 
+import warnings
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -26,7 +27,8 @@ class Packing:
     vil
         Whether the numbers are SEVIR's VIL bytes, whose code is not linear.
     lowest, highest
-        Physical values beyond them are missing: there is no such weather.
+        Physical values beyond them are missing: there is no such weather. Of floats a
+        warning tells of those above.
 
     Examples
     --------
@@ -84,7 +86,17 @@ class Packing:
         if self.lowest is not None:
             found[found < self.lowest] = np.nan
         if self.highest is not None:
-            found[found > self.highest] = np.nan
+            beyond = found > self.highest
+            # of whole numbers in a table there is a code for each, seen or not
+            if not self.tabulated and beyond.any():
+                warnings.warn(
+                    f"there are values above {self.highest:g} of the variable's own "
+                    "units, which no weather is, and they count as missing; check "
+                    "attrs['units'], or mask them",
+                    UserWarning,
+                    stacklevel=2,
+                )
+            found[beyond] = np.nan
         return found
 
 

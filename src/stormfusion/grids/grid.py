@@ -19,6 +19,8 @@ from stormfusion.grids.projections import (
 )
 
 METRES_PER_DEGREE = 111_195.0
+NO_RADAR = 10.0
+"""Below such a distance of pixels [m], coordinates without units are no metres."""
 _DEGREES = ("latitude", "longitude", "grid_latitude", "grid_longitude")
 
 Axis = NDArray[np.float64]
@@ -155,14 +157,15 @@ class Grid:
 
         Coordinates in any unit of length become metres; without units they are degrees
         where their `standard_name` or the projection says so, and else taken to be
-        metres. The projection is that of a CF grid mapping, of rioxarray's
+        metres, which they cannot be if they step by less than one. The projection is that of a CF grid mapping, of rioxarray's
         `spatial_ref`, or of an attribute `crs`, `proj4`, `projection` or `proj`.
 
         Raises
         ------
         GridMismatchError
-            If the array has no `y` and `x`, no coordinates on them, uneven ones, or
-            some in units that are neither degrees nor a length.
+            If the array has no `y` and `x`, no coordinates on them, uneven ones, some
+            in units that are neither degrees nor a length, or without units in steps
+            that no radar has.
         """
         for name in ("y", "x"):
             if name not in array.dims:
@@ -186,7 +189,14 @@ class Grid:
                 "units of the coordinates"
             )
         crs = crs or (LATITUDE_LONGITUDE if y_degrees else None)
-        return cls(y, x, crs, y_degrees)
+        found = cls(y, x, crs, y_degrees)
+        if bare and not y_degrees and min(found.steps) < NO_RADAR:
+            raise GridMismatchError(
+                f"'y' and 'x' step by {found.steps[0]:g} and {found.steps[1]:g} and "
+                "have no units, wanted metres; set attrs['units'] of both to 'degrees' "
+                "or 'km' if they are in these"
+            )
+        return found
 
 
 def same_projection(one: Grid, other: Grid) -> bool:

@@ -154,6 +154,15 @@ def as_ours(array: xr.DataArray, variable: str) -> xr.DataArray:
         least, most = ends(values.values)
         if not (least < known.lowest or most > known.highest):
             return values
+        if most > known.highest:
+            beyond = int((values > known.highest).sum())
+            warnings.warn(
+                f"{beyond} of {values.size} values of {variable!r} are above "
+                f"{known.highest:g} {known.units}, up to {most:g}, which no weather "
+                "is, and count as missing; check attrs['units'], or mask them",
+                UserWarning,
+                stacklevel=4,
+            )
     return values.where((values >= known.lowest) & (values <= known.highest))
 
 

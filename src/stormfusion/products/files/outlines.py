@@ -42,9 +42,10 @@ def outlines(values: NDArray[Any], y: Ring, x: Ring, level: float) -> list[Outli
 
     Between the centres of pixels the map is interpolated. Areas end at the edges of
     the outermost pixels and of missing ones, half a pixel from their neighbours'
-    centres. Every pixel `>= level` lies inside an area, and no other one: where some
-    are equal to the level, as with few members, the line is drawn halfway to the
-    largest value below it.
+    centres. Every pixel `>= level` lies inside an area, and no other one: the line is
+    drawn at the level, or, where that is nearer to the least value that reaches it,
+    halfway from there to the largest that does not. So areas of a higher level lie in
+    those of a lower one, however few values there are.
 
     Parameters
     ----------
@@ -119,12 +120,10 @@ def reaches(values: NDArray[Any], level: float) -> NDArray[np.bool_]:
 
 
 def _line(values: Ring, inside: NDArray[np.bool_], level: float) -> float:
-    """Where the line is drawn: at the level, or below pixels that are equal to it."""
-    least = float(values[inside].min())
-    if np.float32(least) > np.float32(level):
-        return float(level)
+    """Where the line is drawn: at the level, but never beyond the middle of its gap."""
     below = values[~inside & ~np.isnan(values)]
-    return (least + (float(below.max()) if below.size else 0.0)) / 2
+    most = float(below.max()) if below.size else 0.0
+    return min(float(level), (float(values[inside].min()) + most) / 2)
 
 
 def _refined(values: Ring) -> Ring:
