@@ -193,7 +193,7 @@ def test_latitude_longitude_of_degrees_is_themselves_and_of_a_turned_pole_is_not
 
 def test_latitude_longitude_without_projection_says_so():
     array = xr.DataArray(
-        np.zeros((2, 2)), coords={"y": [0.0, 1.0], "x": [0.0, 1.0]}, dims=("y", "x")
+        np.zeros((2, 2)), coords={"y": [0.0, 1e3], "x": [0.0, 1e3]}, dims=("y", "x")
     )
     with pytest.raises(GridMismatchError, match="projection of this grid is unknown"):
         latitude_longitude(array)
@@ -396,5 +396,20 @@ def test_degrees_are_known_without_units(told: str) -> None:
     grid = Grid.of(field)
     assert grid.degrees
     assert grid.spacing[0] == pytest.approx(1111.95)
-    metres = field.assign_attrs(crs="EPSG:3035")
-    assert told == "standard_name" or not Grid.of(metres).degrees
+    if told == "crs":
+        wide = field.assign_coords(y=field.y * 1e5, x=field.x * 1e5)
+        assert not Grid.of(wide.assign_attrs(crs="EPSG:3035")).degrees
+
+
+@pytest.mark.parametrize("step", [0.01, 1.0, 9.0])
+def test_what_has_no_units_and_is_too_fine_for_metres_is_refused(step: float) -> None:
+    points = step * np.arange(4)
+    field = xr.DataArray(
+        np.zeros((4, 4)), dims=("y", "x"), coords={"y": points, "x": points}
+    )
+    with pytest.raises(GridMismatchError, match=r"have no units.*'degrees', 'km'"):
+        Grid.of(field)
+    for unit, metres in (("degrees", 111_195.0), ("km", 1e3), ("m", 1.0)):
+        for dim in ("y", "x"):
+            field[dim].attrs["units"] = unit
+        assert Grid.of(field).spacing[0] == pytest.approx(step * metres)

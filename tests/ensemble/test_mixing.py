@@ -7,6 +7,7 @@ from tests.test_footprint import labelled, stored
 
 from stormfusion import Ensemble
 from stormfusion.errors import GridMismatchError
+from stormfusion.grids import Grid
 
 nan = np.nan
 
@@ -103,6 +104,32 @@ def test_the_initial_frame_is_kept_whoever_has_it(which: int) -> None:
     assert both.initial is not None
     np.testing.assert_array_equal(both.initial, np.full((3, 4), 7.0))
     assert Ensemble.mixed(made(0), made(1)).initial is None
+
+
+def test_initial_frames_that_differ_are_told_of() -> None:
+    with pytest.warns(UserWarning, match=r"differ in initial, the frame at their"):
+        both = Ensemble.mixed(started(made(), 3.0), started(made(1), 4.0))
+    assert both.initial is not None
+    assert (both.initial == 3).all()
+    same = Ensemble.mixed(started(made(), 3.0), started(made(1), 3.0))
+    assert same.initial is not None
+
+
+def test_labels_that_one_lacks_come_from_the_other() -> None:
+    laea = "+proj=laea +lat_0=38 +lon_0=-98"
+    grid = Grid(1e3 * np.arange(3.0), 1e3 * np.arange(4.0), laea)
+    full = changed(made(), **grid.coords())
+    bare = changed(made(1), **Grid(grid.y, grid.x).coords())
+    bare = Ensemble(bare.dataset.drop_vars(["reference_time", "time"]))
+    for pair in ((full, bare), (bare, full)):
+        both = Ensemble.mixed(*pair)
+        assert Grid.of(both.values).crs is not None
+        assert both.values.reference_time == full.values.reference_time
+        assert both.values.time.equals(full.values.time)
+    # one projection, written in two ways
+    one, two = made(), made(1)
+    one.dataset.attrs["crs"], two.dataset.attrs["crs"] = "EPSG:3035", "epsg:3035"
+    assert Ensemble.mixed(one, two).dataset.attrs["crs"] == "EPSG:3035"
 
 
 def test_a_region_may_be_one_row_wide() -> None:

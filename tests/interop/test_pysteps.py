@@ -289,6 +289,7 @@ def test_any_coordinates_come_back(first, step, count, falls) -> None:
         "rain_rate",
         {"units": "mm h-1"},
     )
+    members.y.attrs["units"] = members.x.attrs["units"] = "m"
     made = Ensemble(members.to_dataset())
     again = Ensemble.from_pysteps(*made.to_pysteps())
     np.testing.assert_allclose(again.values.y, y, rtol=1e-12, atol=1e-6 * step)

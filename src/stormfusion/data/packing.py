@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from stormfusion.units import vil_from_bytes
+from stormfusion.units import FILL, vil_from_bytes
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Packing:
         Whether the numbers are SEVIR's VIL bytes, whose code is not linear.
     lowest, highest
         Physical values beyond them are missing: there is no such weather. Of floats a
-        warning tells of those above.
+        warning tells of those above that are no fill values.
 
     Examples
     --------
@@ -88,7 +88,7 @@ class Packing:
         if self.highest is not None:
             beyond = found > self.highest
             # of whole numbers in a table there is a code for each, seen or not
-            if not self.tabulated and beyond.any():
+            if not self.tabulated and (found[beyond] < FILL).any():
                 warnings.warn(
                     f"there are values above {self.highest:g} of the variable's own "
                     "units, which no weather is, and they count as missing; check "

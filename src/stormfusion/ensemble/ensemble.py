@@ -88,7 +88,14 @@ class Ensemble(Members):
         Returns
         -------
         Ensemble
-            Its members have the coordinates `weight`, their sum one, and `source`.
+            Its members have the coordinates `weight`, their sum one, and `source`. What
+            one does not tell of projection and start is taken from the others, and
+            `initial` from the first that has it.
+
+        Warns
+        -----
+        UserWarning
+            If they differ in `initial`.
 
         Raises
         ------

@@ -1,12 +1,13 @@
 """Ensembles of several nowcasters as one."""
 
+import warnings
 from collections.abc import Sequence
 
 import numpy as np
 import xarray as xr
 
 from stormfusion.errors import GridMismatchError
-from stormfusion.grids import Grid
+from stormfusion.grids import PROJECTION_KEYS, Grid
 
 
 def mixed(
@@ -64,18 +65,48 @@ def mixed(
     )
     made = joined.assign_coords(member=np.arange(joined.sizes["member"])).to_dataset()
     made["weight"].attrs = {"units": "1", "long_name": "weight of the member"}
-    initial = [dataset["initial"] for dataset in datasets if "initial" in dataset]
-    if initial:
-        frame = initial[0].transpose("y", "x")
+    # what the first does not tell and another does
+    lent = {
+        label: dataset[name].coords[label].variable
+        for dataset in reversed(datasets)
+        for label in ("crs", "reference_time", "time")
+        if label in dataset[name].coords
+    }
+    made = made.assign_coords({k: v for k, v in lent.items() if k not in made.coords})
+    if "crs" in made.coords:
+        made[name].attrs["grid_mapping"] = "crs"
+    frame = _initial(datasets)
+    if frame is not None:
         made["initial"] = ("y", "x"), frame.to_numpy(), frame.attrs
     recipes = dict.fromkeys(map(str, made["source"].values))
     attrs = {"recipe": " and ".join(recipes)}
     for key in dict.fromkeys(str(k) for d in datasets for k in d.attrs):
         if key not in ("recipe", "calibration"):
             told = [str(d.attrs[key]) for d in datasets if key in d.attrs]
-            attrs[key] = "; ".join(dict.fromkeys(told))
+            # projections that are the same may be written in different ways
+            once = told[:1] if key in PROJECTION_KEYS else dict.fromkeys(told)
+            attrs[key] = "; ".join(once)
     attrs["calibration"] = _calibration(datasets)
     return made.assign_attrs(attrs)
+
+
+def _initial(datasets: Sequence[xr.Dataset]) -> xr.DataArray | None:
+    """The frame at the start, of the first that has it."""
+    frames = [d["initial"].transpose("y", "x") for d in datasets if "initial" in d]
+    if not frames:
+        return None
+    first = frames[0].to_numpy()
+    if not all(
+        np.allclose(first, frame.to_numpy(), rtol=1e-3, atol=1e-3, equal_nan=True)
+        for frame in frames[1:]
+    ):
+        warnings.warn(
+            "the ensembles differ in initial, the frame at their start, and rain is "
+            "summed from that of the first; make them from the same frames",
+            UserWarning,
+            stacklevel=4,
+        )
+    return frames[0]
 
 
 def _calibration(datasets: Sequence[xr.Dataset]) -> str:

@@ -1,11 +1,12 @@
 """Grids: regular coordinates, their spacing and projection, and maps between them."""
 
 from stormfusion.grids.grid import Grid, latitude_longitude, places, same_projection
-from stormfusion.grids.projections import proj4
+from stormfusion.grids.projections import PROJECTION_KEYS, proj4
 from stormfusion.grids.regridder import KNOWN_AREA, Regridder, overlap
 
 __all__ = [
     "KNOWN_AREA",
+    "PROJECTION_KEYS",
     "Grid",
     "Regridder",
     "latitude_longitude",

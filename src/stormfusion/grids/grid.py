@@ -188,13 +188,12 @@ class Grid:
                 "one of 'y' and 'x' is in degrees and the other is not; correct the "
                 "units of the coordinates"
             )
-        crs = crs or (LATITUDE_LONGITUDE if y_degrees else None)
-        found = cls(y, x, crs, y_degrees)
+        found = cls(y, x, crs or (LATITUDE_LONGITUDE if y_degrees else None), y_degrees)
         if bare and not y_degrees and min(found.steps) < NO_RADAR:
             raise GridMismatchError(
                 f"'y' and 'x' step by {found.steps[0]:g} and {found.steps[1]:g} and "
-                "have no units, wanted metres; set attrs['units'] of both to 'degrees' "
-                "or 'km' if they are in these"
+                "have no units, so they would be metres, which are too few for radar; "
+                "set attrs['units'] of both, to 'degrees', 'km' or 'm'"
             )
         return found
 

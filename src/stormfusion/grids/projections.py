@@ -8,6 +8,8 @@ from typing import Any
 import xarray as xr
 
 LATITUDE_LONGITUDE = "EPSG:4326"
+PROJECTION_KEYS = ("crs", "proj4", "projection", "proj")
+"""Attributes that may hold the text of a projection."""
 
 
 def projection_of(array: xr.DataArray | xr.Dataset) -> str | None:
@@ -37,7 +39,7 @@ def projection_of(array: xr.DataArray | xr.Dataset) -> str | None:
             attrs = pool[name].attrs
             keys = ("crs_wkt", "spatial_ref", "proj4", "proj4_params")
             candidates += [attrs.get(key) for key in keys] + [dict(attrs)]
-    candidates += [array.attrs.get(k) for k in ("crs", "proj4", "projection", "proj")]
+    candidates += [array.attrs.get(key) for key in PROJECTION_KEYS]
     for candidate in candidates:
         if isinstance(candidate, str) and candidate.strip() and parses(candidate):
             return candidate

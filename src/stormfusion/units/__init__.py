@@ -8,7 +8,7 @@ from stormfusion.units.rain import (
     rain_rate_to_reflectivity,
     reflectivity_to_rain_rate,
 )
-from stormfusion.units.variables import VARIABLES, Variable
+from stormfusion.units.variables import FILL, VARIABLES, Variable
 from stormfusion.units.vil import (
     vil_from_bytes,
     vil_from_code,
@@ -17,6 +17,7 @@ from stormfusion.units.vil import (
 )
 
 __all__ = [
+    "FILL",
     "VARIABLES",
     "ZR_LAWS",
     "Variable",

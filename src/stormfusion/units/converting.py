@@ -10,7 +10,7 @@ import numpy.typing as npt
 import xarray as xr
 
 from stormfusion.units.arrays import Array, numbers
-from stormfusion.units.variables import VARIABLES
+from stormfusion.units.variables import FILL, VARIABLES
 
 
 def conversion(units: str, to: str) -> tuple[float, float]:
@@ -130,6 +130,11 @@ def as_ours(array: xr.DataArray, variable: str) -> xr.DataArray:
     ValueError
         If the units do not convert.
 
+    Warns
+    -----
+    UserWarning
+        If there are no units, or values above all weather that are no fill values.
+
     Examples
     --------
     >>> rain = xr.DataArray([0.001, -9999.0], dims="x", attrs={"units": "m/h"})
@@ -154,12 +159,12 @@ def as_ours(array: xr.DataArray, variable: str) -> xr.DataArray:
         least, most = ends(values.values)
         if not (least < known.lowest or most > known.highest):
             return values
-        if most > known.highest:
-            beyond = int((values > known.highest).sum())
+        beyond = int(((values > known.highest) & (values < FILL)).sum())
+        if beyond:
             warnings.warn(
                 f"{beyond} of {values.size} values of {variable!r} are above "
-                f"{known.highest:g} {known.units}, up to {most:g}, which no weather "
-                "is, and count as missing; check attrs['units'], or mask them",
+                f"{known.highest:g} {known.units}, which no weather is, and count as "
+                "missing; check attrs['units'], or mask them",
                 UserWarning,
                 stacklevel=4,
             )

@@ -8,7 +8,7 @@ class Variable(NamedTuple):
     What a variable of the house is measured in, and what it is called.
 
     Values below `lowest` or above `highest` [its units] are no weather: they are fill
-    values that nobody declared, and count as missing.
+    values that nobody declared, or in other units, and count as missing.
     """
 
     units: str
@@ -41,3 +41,5 @@ VARIABLES: dict[str, Variable] = {
     ),
 }
 """Every variable of the house: units, long name, CF standard name and limits."""
+FILL = 1e9
+"""Numbers from here on are fill values, and nothing that was measured."""
