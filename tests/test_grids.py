@@ -401,6 +401,22 @@ def test_degrees_are_known_without_units(told: str) -> None:
         assert not Grid.of(wide.assign_attrs(crs="EPSG:3035")).degrees
 
 
+@pytest.mark.parametrize(
+    ("y", "x"),
+    [((80, 100), (0, 20)), ((4e6, 4.1e6), (5e5, 6e5)), ((0, 10), (800, 810))],
+)
+def test_degrees_end_at_the_poles(y, x) -> None:
+    with pytest.raises(GridMismatchError, match=r"degrees, wanted up to .* in metres"):
+        Grid(np.linspace(*y, 11), np.linspace(*x, 11), degrees=True)
+
+
+def test_rows_may_reach_the_poles() -> None:
+    for end in (90.0, 90.4):
+        assert Grid(
+            np.arange(end - 10, end + 0.5), np.arange(5.0), degrees=True
+        ).degrees
+
+
 @pytest.mark.parametrize("step", [0.01, 1.0, 9.0])
 def test_what_has_no_units_and_is_too_fine_for_metres_is_refused(step: float) -> None:
     points = step * np.arange(4)

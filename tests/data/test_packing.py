@@ -59,3 +59,13 @@ def test_small_values_of_floats_in_other_units_are_kept() -> None:
     stored = np.array([0.0, 2 / 3.6e6], dtype=np.float32)
     decoded = Packing("float32", scale=3.6e6).decode(stored)
     np.testing.assert_allclose(decoded, [0.0, 2.0], rtol=1e-5)
+
+
+def test_what_is_too_much_for_weather_is_missing_and_told_of() -> None:
+    packing = Packing("float32", lowest=-0.1, highest=5000.0)
+    with pytest.warns(UserWarning, match=r"values above 5000 of the variable's own"):
+        found = packing.decode(np.array([1.0, 6000.0, 1e20], dtype=np.float32))
+    np.testing.assert_array_equal(found, [1.0, np.nan, np.nan])
+    # nobody doubts that these are fill values
+    fills = np.array([1.0, 1e20, 9.97e36, -9999.0, np.inf], dtype=np.float32)
+    assert np.isnan(packing.decode(fills)[1:]).all()

@@ -224,3 +224,28 @@ def test_observations_without_labels_lie_where_the_forecast_does() -> None:
 def test_percentiles_are_no_text() -> None:
     with pytest.raises(TypeError, match=r"percentiles are '50', wanted numbers from"):
         Ensemble(rain().to_dataset()).footprint(RATE, percentiles="50")
+
+
+def test_the_roc_area_is_that_of_all_probabilities_however_few_the_bins() -> None:
+    rng = np.random.default_rng(4)
+    chance = rng.integers(0, 101, (1, 1, 20, 30)) / 100
+    came = (rng.random((1, 20, 30)) < chance[0]).astype("float32") * 20
+    leads = np.array([5], "timedelta64[m]").astype("timedelta64[ns]")
+    dataset = xr.Dataset(
+        {"probability": (("hazard", "lead", "y", "x"), chance)},
+        {
+            "hazard": ["vil >= 12 kg m-2"],
+            "lead": leads,
+            "y": 1e3 * np.arange(20.0),
+            "x": 1e3 * np.arange(30.0),
+        },
+        {"variable": "vil"},
+    )
+    truth = dataset.probability[0].copy(data=came).assign_attrs(units="kg m-2")
+    truth = truth.drop_vars("hazard")
+    hit, miss = chance[0][came > 0], chance[0][came == 0]
+    wanted = ((hit[:, None] > miss) + (hit[:, None] == miss) / 2).mean()
+    for bins in (2, 10):
+        scores = Footprint(dataset).verify(truth, bins=bins)
+        assert scores.roc_area.item() == pytest.approx(wanted, rel=1e-9)
+        assert scores.sizes["bin"] == bins

@@ -98,6 +98,13 @@ def test_columns_rows_and_index(made) -> None:
     assert empty.columns.tolist() == found.columns.tolist()
 
 
+def test_a_footprint_of_the_window_has_nothing_at_a_lead(grid_of, footprint_of) -> None:
+    grid = grid_of()
+    made = footprint_of(grid).drop_vars(["probability", "percentile", "mean"])
+    with pytest.raises(ValueError, match=r"made with by_lead=False; leave lead= out"):
+        at_places(made, table_of(grid, [1], [2]), lead=made.lead.values[0])
+
+
 def test_outside_missing_and_unknown(grid_of, footprint_of) -> None:
     grid = grid_of()
     made = footprint_of(grid)
@@ -106,7 +113,7 @@ def test_outside_missing_and_unknown(grid_of, footprint_of) -> None:
     table.loc[5] = [0.0, 82.0]
     with pytest.warns(UserWarning, match=r"^3 of 6 places lie outside of the domain"):
         found = Footprint(made).at(table)
-    assert found.attrs["outside"] == 3
+    assert found.attrs == {"outside": 3, "unplaced": 1}
     assert found["inside"].tolist() == [True, True, False, False, False, False]
     assert found["mean"].notna().tolist() == [False, True, False, False, False, False]
 

@@ -97,6 +97,14 @@ def test_a_report_asks_for_no_network(report: str) -> None:
     assert len(re.findall(r'<img alt="[^"]+"', report)) == len(pictures)
 
 
+def test_a_title_is_a_text(tmp_path) -> None:
+    for write in (footprint().report, footprint().to_html, footprint().animate):
+        path = tmp_path / ("storm.gif" if "animate" in str(write) else "storm.html")
+        with pytest.raises(TypeError, match=r"title is 5, wanted a text"):
+            write(path, title=5)
+        assert not path.exists()
+
+
 def test_texts_are_only_texts(tmp_path) -> None:
     data = dataset().assign_coords(hazard=[NASTY, "rain_rate >= 20 mm h-1"])
     data.attrs["recipe"] = NASTY

@@ -177,7 +177,7 @@ def test_probabilities_that_are_none(made, probability) -> None:
 
 
 def test_probabilities_that_are_no_numbers() -> None:
-    for wrong in ("half", None, (0.5, None)):
+    for wrong in ("half", "0.5", None, (0.5, None), (0.5, "0.7")):
         with pytest.raises(TypeError, match=r"wanted a number above 0 and at most 1"):
             levels_of(wrong)
     with pytest.raises(ValueError, match=r"for percent write 0.5"):
@@ -189,6 +189,8 @@ def test_a_footprint_without_probabilities(made) -> None:
         features_of(made[["mean"]], 0.5)
     with pytest.raises(ValueError, match=r"this footprint has no window_probability"):
         features_of(made.drop_vars("window_probability"), 0.5)
+    with pytest.raises(ValueError, match=r"no probability; leave lead= out, or make"):
+        features_of(made.drop_vars("probability"), 0.5, lead="5min")
     with pytest.raises(ValueError, match=r"hazard is 'vil >= 9 kg m-2', wanted one of"):
         features_of(made, 0.5, hazard="vil >= 9 kg m-2")
 

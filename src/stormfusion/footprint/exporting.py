@@ -220,7 +220,7 @@ class Exported(Stored):
             `accumulation` [mm]; and `inside`, whether all of the place lies in the
             domain. NaN outside of it, where the pixel is missing, and where the
             place has no coordinates. How many lie outside is in `attrs["outside"]`,
-            and in one warning.
+            and in one warning; how many have no coordinates in `attrs["unplaced"]`.
 
         Raises
         ------
@@ -228,7 +228,8 @@ class Exported(Stored):
             If the places are no table, or their coordinates no numbers.
         ValueError
             If there are no coordinates, or some that are none: latitudes beyond 90
-            degrees, which are longitudes mostly.
+            degrees, which are longitudes mostly; or if the footprint has nothing at
+            lead times.
         GridMismatchError
             If the projection of the footprint is unknown.
 

@@ -66,6 +66,13 @@ class Accumulator:
         weighted: bool = False,
         histograms: bool = True,
     ) -> None:
+        for name, value, others in (
+            ("by_lead", by_lead, "True or False"),
+            ("accumulation", accumulation, "True, False or None"),
+        ):
+            known = value is None and name == "accumulation"
+            if not isinstance(value, bool | np.bool_) and not known:
+                raise TypeError(f"{name} is {value!r}, wanted {others}")
         means = Means() if means is None else means
         self.like = like
         self.hazards = check_hazards(hazards, str(like.name), means)

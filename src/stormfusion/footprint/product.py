@@ -8,6 +8,7 @@ import xarray as xr
 from stormfusion.footprint.scoring import scored
 from stormfusion.footprint.showing import Shown
 from stormfusion.grids import Grid
+from stormfusion.products.files.swaths import levels_of
 from stormfusion.products.pages.ground import Ground
 from stormfusion.units import ZRLaw, exceeds
 
@@ -50,7 +51,7 @@ class Footprint(Shown):
         Parameters
         ----------
         probability
-            One or several, above 0 and up to 1.
+            One or several, above 0 and up to 1, each once.
 
         Returns
         -------
@@ -62,8 +63,10 @@ class Footprint(Shown):
 
         Raises
         ------
+        TypeError
+            If a probability is no number.
         ValueError
-            If there is no hazard, or a probability is out of range.
+            If there is no hazard, or a probability is out of range or there twice.
         GridMismatchError
             If the grid has no coordinates.
 
@@ -81,12 +84,7 @@ class Footprint(Shown):
                 "this footprint has no hazard, so no probability; name one where it is "
                 "made, such as footprint('vil >= 12 kg m-2')"
             )
-        levels = np.atleast_1d(np.asarray(probability, dtype=np.float64))
-        if levels.ndim != 1 or not ((levels > 0) & (levels <= 1)).all():
-            raise ValueError(
-                f"probability is {probability!r}, wanted numbers above 0 and up to 1, "
-                "such as 0.5"
-            )
+        levels = np.asarray(levels_of(probability))
         Grid.of(self.dataset)
         ground = Ground.of(self.dataset)
         size = np.flip(np.broadcast_to(ground.areas, ground.shape), ground.flips)
@@ -139,7 +137,7 @@ class Footprint(Shown):
         scales
             Widths of the windows of the fractions skill score [pixels], odd.
         bins
-            Bins of the reliability diagram.
+            Bins of the reliability diagram and of the ROC curve.
         law
             By which rain is had from reflectivity; that of the forecast, by default.
 
@@ -155,7 +153,8 @@ class Footprint(Shown):
               `verification.verify(..., probability=True)`;
             - `sharpness`, the variance of the probabilities;
             - `pod` and `pofd` along `bin`, the ROC curve, and `economic_value` along
-              `cost_loss`, of all leads together;
+              `cost_loss`, of all leads together. That and `roc_area` tell warnings
+              apart in steps of half a percent, however few bins the curve has;
             - the `quantile_score` of each percentile, and `crps`, which is estimated
               from the percentiles and says from how many, in the units of the variable;
               for that of the members see `Ensemble.verify`.

@@ -11,6 +11,9 @@ from stormfusion.footprint.observing import at_leads, at_start, occurred
 from stormfusion.hazards import HAIL, Hazard
 from stormfusion.units import ZR_LAWS, ZRLaw
 
+STEPS = 200
+"""Of probability, in which warnings are told apart."""
+
 
 def scored(
     dataset: xr.Dataset,
@@ -126,12 +129,15 @@ def _of_chance(
         units="1", long_name="variance of the probabilities"
     )
     sums = verification.probability_sums(chance, occurred, bins=bins)
+    finely = verification.probability_sums(chance, occurred, bins=STEPS)
+    area = verification.roc_scores(finely)["roc_area"]
     if "lead" in sums.dims:
-        sums = sums.sum("lead", keep_attrs=True)
+        sums, finely = (s.sum("lead", keep_attrs=True) for s in (sums, finely))
     curve = verification.roc_scores(sums)
-    value = verification.value_score(sums).drop_vars("base_rate", errors="ignore")
+    value = verification.value_score(finely).drop_vars("base_rate", errors="ignore")
     return {
         **{str(name): score for name, score in found.data_vars.items()},
+        "roc_area": area,
         "sharpness": sharp,
         "pod": curve["pod"],
         "pofd": curve["pofd"],

@@ -6,6 +6,7 @@ from typing import Self
 import xarray as xr
 
 from stormfusion.hazards import Hazard
+from stormfusion.products.files.conventions import DIMENSIONS
 from stormfusion.products.files.netcdf import write_netcdf
 from stormfusion.products.files.reading import MAPS, read
 from stormfusion.products.files.zarr import write_zarr
@@ -41,7 +42,7 @@ class Stored:
         for name in ("probability", "window_probability"):
             if name in dataset:
                 _check_probability(dataset[name])
-        self.dataset = dataset
+        self.dataset = _whole(dataset)
 
     @classmethod
     def open(cls, path: str | Path) -> Self:
@@ -165,6 +166,32 @@ class Stored:
         <Footprint of 4 members: vil >= 3.5 kg m-2>
         """
         return write_zarr(self.dataset, path)
+
+
+def _whole(dataset: xr.Dataset) -> xr.Dataset:
+    """The dataset with the dimensions that a selection of one label has dropped."""
+    for dim in ("hazard", "quantile", "lead"):
+        if dim not in dataset.coords or dataset[dim].ndim:
+            continue
+        held = {
+            name: [d for d in dims if d in dataset[name].dims or d == dim]
+            for name, dims in DIMENSIONS.items()
+            if name in dataset and dim in dims
+        }
+        held |= {
+            str(name): [dim, *map(str, array.dims)]
+            for name, array in dataset.data_vars.items()
+            if dim == "hazard" and str(name).startswith(("calibrated", "reliability_"))
+        }
+        kept = {
+            name: dataset[name].expand_dims(dim).transpose(*dims)
+            for name, dims in held.items()
+        }
+        along = [d for d in (dim, "time" if dim == "lead" else dim) if d in dataset]
+        labels = {d: (dim, [dataset[d].to_numpy()], dataset[d].attrs) for d in along}
+        dataset = dataset.drop_vars([*kept, *labels]).assign_coords(labels)
+        dataset = dataset.assign({k: v.drop_vars(along) for k, v in kept.items()})
+    return dataset
 
 
 def _check_probability(chance: xr.DataArray) -> None:

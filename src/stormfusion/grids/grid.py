@@ -44,7 +44,7 @@ class Grid:
     Raises
     ------
     GridMismatchError
-        If a coordinate is not a regular one.
+        If a coordinate is not a regular one, or latitudes lie beyond the poles.
 
     Examples
     --------
@@ -64,6 +64,8 @@ class Grid:
             values.flags.writeable = False
             object.__setattr__(self, name, values)
             _check_regular(name, values)
+        if self.degrees:
+            _check_degrees(self.y, self.x)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -157,8 +159,9 @@ class Grid:
 
         Coordinates in any unit of length become metres; without units they are degrees
         where their `standard_name` or the projection says so, and else taken to be
-        metres, which they cannot be if they step by less than one. The projection is that of a CF grid mapping, of rioxarray's
-        `spatial_ref`, or of an attribute `crs`, `proj4`, `projection` or `proj`.
+        metres, if that can be. The projection is that of a CF grid mapping, of
+        rioxarray's `spatial_ref`, or of an attribute `crs`, `proj4`, `projection` or
+        `proj`.
 
         Raises
         ------
@@ -316,6 +319,17 @@ def _check_regular(name: str, values: Axis) -> None:
             f"coordinate {name!r} steps from {steps.min():g} to {steps.max():g}, "
             f"wanted even spacing; {advice}"
         )
+
+
+def _check_degrees(y: Axis, x: Axis) -> None:
+    """No latitude lies beyond a pole, but for the half of a pixel."""
+    for name, values, most in (("y", y, 90.0), ("x", x, 720.0)):
+        far = values[np.abs(values).argmax()]
+        if abs(far) > most + abs(step_of(values)) / 2:
+            raise GridMismatchError(
+                f"coordinate {name!r} reaches {far:g} degrees, wanted up to {most:g}; "
+                "look whether it is in metres, or 'y' and 'x' are swapped"
+            )
 
 
 def _close(values: Axis, even: Axis, most: float) -> bool:

@@ -32,6 +32,8 @@ def passage(
             "this footprint has no probability by lead time, wanted one to make a film "
             "of; name a hazard where it is made"
         )
+    if title is not None and not isinstance(title, str):
+        raise TypeError(f"title is {title!r}, wanted a text; write title='{title}'")
     if not hazards:
         raise ValueError("got no hazard, wanted one or more to make a film of")
     risk = dataset["probability"].isel(hazard=list(hazards)).load()

@@ -43,8 +43,8 @@ def at_places(dataset: xr.Dataset, places: Any, *, lead: Any = None) -> pd.DataF
     TypeError
         If the places are no table.
     ValueError
-        If it has no latitudes and longitudes, or some that are none, or a projection
-        is unknown.
+        If it has no latitudes and longitudes, or some that are none, a projection is
+        unknown, or there is nothing at lead times.
 
     Examples
     --------
@@ -73,9 +73,15 @@ def at_places(dataset: xr.Dataset, places: Any, *, lead: Any = None) -> pd.DataF
         name: pixels.gather(values, least=name.split("[")[0] in LEAST)
         for name, values in _maps(dataset, chosen)
     }
+    if not columns:
+        raise ValueError(
+            "this footprint has nothing at lead times, as it was made with "
+            "by_lead=False; leave lead= out, or make it by lead"
+        )
     outside = int(pixels.outside.sum())
     found = pd.DataFrame({**columns, "inside": pixels.inside}, index=places.index)
     found.attrs["outside"] = outside
+    found.attrs["unplaced"] = int((~pixels.inside & ~pixels.outside).sum())
     if outside:
         warnings.warn(
             f"{outside} of {len(places)} places lie outside of the domain, "

@@ -75,10 +75,12 @@ def features_of(
     hazards = hazards_of(dataset, hazard)
     name = "window_probability" if lead is None else "probability"
     if name not in dataset:
-        raise ValueError(
-            f"this footprint has no {name}; ask for one where it is made, such as "
-            "footprint('vil >= 12 kg m-2')"
+        advice = (
+            "ask for one where it is made, such as footprint('vil >= 12 kg m-2')"
+            if lead is None
+            else "leave lead= out, or make it with by_lead=True"
         )
+        raise ValueError(f"this footprint has no {name}; {advice}")
     maps = dataset[name]
     told: Feature = {}
     if lead is not None:
@@ -189,8 +191,10 @@ def levels_of(probability: Any) -> tuple[float, ...]:
     ((0.5,), (0.3, 0.7))
     """
     several = isinstance(probability, Iterable) and not isinstance(probability, str)
+    given: Any = list(probability) if several else [probability]
     try:
-        found = tuple(map(float, probability if several else [probability]))
+        # None is no number, and text may hold one that is of percent
+        found = tuple(float(None if isinstance(p, str) else p) for p in given)
     except (TypeError, ValueError) as error:
         raise TypeError(
             f"probability is {probability!r}, wanted a number above 0 and at most 1, "

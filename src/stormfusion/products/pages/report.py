@@ -19,13 +19,13 @@ from stormfusion.products.pages.words import (
     NOTHING,
     area_words,
     hazard_words,
+    heading_of,
     leads_of,
     names_of,
     origin,
     percent_words,
     place_words,
     reference,
-    window_words,
 )
 from stormfusion.writing import as_path, replacing
 
@@ -44,7 +44,7 @@ def write_report(
     """Write the page, whole or not at all."""
     spots = check_places(places)
     ground = Ground.of(dataset)
-    heading = f"Footprint of {window_words(dataset)}" if title is None else title
+    heading = heading_of(dataset, title)
     style = asset("report.css")
     start = reference(dataset)
     with replacing(path) as temporary:

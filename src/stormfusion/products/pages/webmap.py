@@ -21,12 +21,12 @@ from stormfusion.products.pages.words import (
     chosen,
     day,
     hazard_words,
+    heading_of,
     leads_of,
     names_of,
     origin,
     reference,
     valid_times,
-    window_words,
 )
 from stormfusion.writing import as_path, replacing
 
@@ -90,7 +90,7 @@ def render(
             "nothing of this footprint can be drawn; choose one of its hazards, or "
             "make it with percentiles"
         )
-    heading = f"Footprint of {window_words(view.dataset)}" if title is None else title
+    heading = heading_of(view.dataset, title)
     content = {
         "title": heading,
         "reference": reference(view.dataset),

@@ -206,6 +206,15 @@ def window_words(dataset: xr.Dataset) -> str:
     return f"the next {max(leads):g} min"
 
 
+def heading_of(dataset: xr.Dataset, title: str | None) -> str:
+    """A title, or what the footprint speaks of."""
+    if title is None:
+        return f"Footprint of {window_words(dataset)}"
+    if not isinstance(title, str):
+        raise TypeError(f"title is {title!r}, wanted a text; write title='{title}'")
+    return title
+
+
 def origin(dataset: xr.Dataset, ground: Ground) -> list[tuple[str, str]]:
     """Where a footprint comes from: pairs of a name and a text."""
     found = [("Reference time", reference(dataset) or "unknown")]

@@ -1,0 +1,63 @@
+"""Footprints of one hazard or lead, selected by hand, and settings that are none."""
+
+import numpy as np
+import pytest
+import xarray as xr
+from tests.test_footprint import labelled, stored, streamed
+
+from stormfusion import Ensemble, Footprint
+from stormfusion.products.files.conventions import DIMENSIONS
+
+HAZARDS = ["vil >= 12 kg m-2", "vil >= 3.5 kg m-2"]
+
+
+@pytest.fixture(scope="module")
+def whole() -> Footprint:
+    rng = np.random.default_rng(3)
+    return streamed(labelled(stored(rng, (5, 3, 8, 9))), HAZARDS)
+
+
+@pytest.mark.parametrize(
+    ("dim", "place"), [("hazard", 1), ("lead", 2), ("quantile", 0)]
+)
+def test_one_label_selected_is_a_footprint_of_one(whole, dim: str, place: int) -> None:
+    one = Footprint(whole.dataset.isel({dim: place}))
+    wanted = whole.dataset.isel({dim: [place]})
+    for name in DIMENSIONS:
+        if name in wanted:
+            xr.testing.assert_equal(one.dataset[name], wanted[name])
+    xr.testing.assert_equal(one.area((0.2, 0.6)), Footprint(wanted).area((0.2, 0.6)))
+    assert repr(one) == repr(Footprint(wanted))
+
+
+def test_several_labels_selected_are_a_footprint(whole, tmp_path) -> None:
+    one = Footprint(whole.dataset.isel(hazard=0, lead=1, quantile=2))
+    assert one.dataset.probability.dims == ("hazard", "lead", "y", "x")
+    assert one.dataset.time.dims == ("lead",)
+    again = Footprint.open(one.to_netcdf(tmp_path / "one.nc"))
+    np.testing.assert_array_equal(again.dataset.probability, one.dataset.probability)
+
+
+@pytest.mark.parametrize("setting", ["by_lead", "accumulation"])
+@pytest.mark.parametrize("value", ["no", 1, 0.0])
+def test_a_text_is_not_taken_as_true(setting: str, value) -> None:
+    ensemble = Ensemble(labelled(np.zeros((2, 1, 2, 2), "float32")).to_dataset())
+    with pytest.raises(TypeError, match=rf"{setting} is {value!r}, wanted True"):
+        ensemble.footprint(HAZARDS[0], **{setting: value})
+
+
+@pytest.mark.parametrize(
+    ("probability", "error", "told"),
+    [
+        ((), ValueError, "got no probability"),
+        ("a", TypeError, "wanted a number above 0"),
+        ("0.5", TypeError, "wanted a number above 0"),
+        (None, TypeError, "wanted a number above 0"),
+        ((0.5, 0.5), ValueError, "each once"),
+        (50, ValueError, r"for percent write 0\.5"),
+        (np.nan, ValueError, "at most 1"),
+    ],
+)
+def test_areas_want_probabilities(whole, probability, error, told: str) -> None:
+    with pytest.raises(error, match=told):
+        whole.area(probability)
