@@ -7,6 +7,7 @@ from PIL import Image
 from tests.products.pages import HAZARDS, LEADS, dataset, footprint
 
 from stormfusion import Footprint, plot
+from stormfusion.plot import canvas
 from stormfusion.plot.colors import times
 from stormfusion.plot.extents import extents
 
@@ -110,7 +111,8 @@ def test_a_footprint_shows_arrival_on_demand() -> None:
     figure = made.plot(arrival=True)
     assert "median arrival [min]" in labels(figure)
     titles = [ax.get_title(loc="left") for ax in figure.axes]
-    assert titles.count("rain rate ≥ 5 mm h-1") == 2
+    assert titles.count("rain rate ≥ 5 mm h-1") == 1
+    assert "arrival of rain rate ≥ 5 mm h-1" in titles
     with pytest.raises(ValueError, match="has no arrival times"):
         Footprint(dataset().drop_vars("arrival")).plot(arrival=True)
 
@@ -137,6 +139,17 @@ def test_a_film_has_a_frame_for_each_lead(hazards, tmp_path) -> None:
     assert not np.array_equal(frames[0], frames[1])
     wide = frames[0].shape[1] > 800
     assert wide == (hazards is None)
+
+
+def test_a_film_says_when_nothing_is_known_yet(tmp_path, monkeypatch) -> None:
+    told: list[str] = []
+    monkeypatch.setattr(canvas, "note", lambda ax, text, **_: told.append(text))
+    data = dataset()
+    chance = data.probability.copy()
+    chance[0, 0], chance[1] = np.nan, np.nan
+    Footprint(data.assign(probability=chance)).animate(tmp_path / "storm.gif")
+    leads = chance.sizes["lead"]
+    assert sorted(told) == ["no data"] * leads + ["not known yet"]
 
 
 def test_a_film_is_the_same_for_rows_of_either_order(tmp_path) -> None:

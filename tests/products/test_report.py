@@ -97,6 +97,28 @@ def test_a_report_asks_for_no_network(report: str) -> None:
     assert len(re.findall(r'<img alt="[^"]+"', report)) == len(pictures)
 
 
+def test_a_report_shows_how_true_calibrated_probabilities_were(tmp_path) -> None:
+    told = np.linspace(0.05, 0.95, 10)
+    names = ("forecast", "observed", "count")
+    parts = (told, told**2, np.full(10, 99.0))
+    unknown = [np.nan, np.nan, 0.0]
+    past = {
+        f"reliability_{name}": (
+            ("hazard", "bin"),
+            [part, np.full(10, none)],
+            {"comment": "of past forecasts, held out"},
+        )
+        for name, part, none in zip(names, parts, unknown, strict=True)
+    }
+    path = tmp_path / "storm.html"
+    text = Footprint(dataset().assign(past)).report(path).read_text(encoding="utf-8")
+    sheet = text.split("How true it was before")[1]
+    assert "of past forecasts, held out" in sheet
+    # of the second hazard nothing is known
+    assert sheet.count("<figure") == 1
+    assert "How true" not in footprint().report(path).read_text(encoding="utf-8")
+
+
 def test_a_title_is_a_text(tmp_path) -> None:
     for write in (footprint().report, footprint().to_html, footprint().animate):
         path = tmp_path / ("storm.gif" if "animate" in str(write) else "storm.html")

@@ -193,8 +193,9 @@ class Shown(Exported):
         """
         Write a page to print: facts, maps, areas by lead time, and how good it was.
 
-        One HTML file with all its pictures, on a sheet of A4; a second sheet verifies
-        the footprint where `observed` is given.
+        One HTML file with all its pictures, on a sheet of A4. Where its probabilities
+        are calibrated a second sheet shows how reliable they were in past forecasts;
+        where `observed` is given another one verifies the footprint.
 
         Parameters
         ----------

@@ -119,7 +119,11 @@ def fields(
 
 
 def panels(
-    grid: "Iterable[Axes]", shown: Sequence[xr.DataArray], *, high: float
+    grid: "Iterable[Axes]",
+    shown: Sequence[xr.DataArray],
+    *,
+    high: float,
+    noun: str = "",
 ) -> None:
     """Draw maps of arrival times into axes, with a colour bar beside the last."""
     brush = times(max(float(one.attrs["last"]) for one in shown))
@@ -128,7 +132,7 @@ def panels(
         if not (one.values >= 0).any():
             none = str(one.attrs.get("none", "in no member"))
             canvas.note(ax, "no data" if np.isnan(one.values).all() else none)
-        canvas.heading(ax, _name(one), width=max(high, 2.5))
+        canvas.heading(ax, f"{noun}{_name(one)}", width=max(high, 2.5))
         if one is shown[-1]:
             missing = any(map(maps.has_missing, shown))
             label = "median arrival [min]"

@@ -67,8 +67,14 @@ def _play(risk: xr.DataArray, title: str | None) -> Iterator["Figure"]:
             frame = risks.risk_frame(one.isel(lead=lead))
             for old in [old for old in ax.collections if old is not image]:
                 old.remove()  # lines, and their labels with them
+            for old in list(ax.texts):
+                old.remove()
             image.set_array(frame.values)
             risks.contour(ax, frame, LINES)
+            if np.isnan(frame.values).all():
+                # as before the end of the first whole window of a sum
+                later = bool(one.isel(lead=slice(lead, None)).notnull().any())
+                canvas.note(ax, "not known yet" if later else "no data", bare=False)
         moment = coords.moment(every[0].isel(lead=lead)) or f"lead {lead + 1}"
         canvas.headline(figure, "\n".join(filter(None, (title, moment))))
         if lead == 0:

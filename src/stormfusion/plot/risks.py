@@ -180,7 +180,8 @@ def sheet(
         place = len(risks)
         maps.field(shown[place], ax=grid[place], cmap=cmap, title=_share(percentile))
     if times:
-        arrivals.panels(grid[count - len(times) : count], times, high=high)
+        places = grid[count - len(times) : count]
+        arrivals.panels(places, times, high=high, noun="arrival of ")
     for index, ax in enumerate(grid[:count]):
         if index % columns:
             ax.set_ylabel("")

@@ -192,9 +192,10 @@ def levels_of(probability: Any) -> tuple[float, ...]:
     """
     several = isinstance(probability, Iterable) and not isinstance(probability, str)
     given: Any = list(probability) if several else [probability]
+    # text may hold a number, and it be one of percent
+    given = [None if isinstance(each, str) else each for each in given]
     try:
-        # None is no number, and text may hold one that is of percent
-        found = tuple(float(None if isinstance(p, str) else p) for p in given)
+        found = tuple(map(float, given))
     except (TypeError, ValueError) as error:
         raise TypeError(
             f"probability is {probability!r}, wanted a number above 0 and at most 1, "

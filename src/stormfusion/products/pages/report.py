@@ -13,7 +13,7 @@ from stormfusion.plot.extents import extents
 from stormfusion.plot.risks import sheet
 from stormfusion.products.pages.areas import areas, risk_at
 from stormfusion.products.pages.ground import Ground, check_places
-from stormfusion.products.pages.verdict import verification_sheet
+from stormfusion.products.pages.verdict import calibration_sheet, verification_sheet
 from stormfusion.products.pages.webpage import asset, fill, picture, policy, table
 from stormfusion.products.pages.words import (
     NOTHING,
@@ -56,6 +56,7 @@ def write_report(
             style=style,
             facts=facts(dataset, ground),
             body=body(dataset, ground, spots),
+            calibration=calibration_sheet(dataset),
             verification="" if scores is None else verification_sheet(scores, ground),
         )
         temporary.write_text(page, encoding="utf-8")
@@ -67,6 +68,7 @@ def facts(dataset: xr.Dataset, ground: Ground) -> str:
     found = []
     for name, text in origin(dataset, ground):
         kind = ' class="long"' if len(text) > 40 else ""
+        kind = ' class="whole"' if len(text) > 120 else kind
         found.append(f"<div{kind}><dt>{escape(name)}</dt><dd>{escape(text)}</dd></div>")
     return "\n".join(found)
 

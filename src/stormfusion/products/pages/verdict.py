@@ -1,5 +1,6 @@
-"""The sheet of a report that tells how good a footprint was."""
+"""The sheets of a report that tell how good a footprint was, and those before it."""
 
+from html import escape
 from typing import Any
 
 import numpy as np
@@ -30,6 +31,37 @@ def verification_sheet(scores: xr.Dataset, ground: Ground) -> str:
         '<p class="note">Scores of the whole window, of this one forecast: whether '
         "30 % happen in 30 of 100 is seen over many. A score that is not defined is "
         f'told as {NOTHING}.</p>\n<div class="pictures">\n{drawn}\n</div>\n</article>'
+    )
+
+
+def calibration_sheet(dataset: xr.Dataset) -> str:
+    """A sheet of how true the probabilities were in past forecasts, if it is known."""
+    points = {
+        "reliability_forecast": "forecast_probability",
+        "reliability_observed": "observed_frequency",
+        "reliability_count": "count",
+    }
+    if not points.keys() <= set(dataset.data_vars):
+        return ""
+    past = dataset[list(points)].rename(points)
+    past = past.isel(hazard=past["count"].sum("bin").to_numpy() > 0)
+    if not past.sizes["hazard"]:
+        return ""
+    pictures = [
+        picture(
+            plot.reliability(past.isel(hazard=number, drop=True)),
+            hazard_words(name),
+            vector=True,
+        )
+        for number, name in enumerate(names_of(past))
+    ]
+    comment = past["count"].attrs.get("comment", "of past forecasts")
+    drawn = "\n".join(pictures)
+    return (
+        '<article class="sheet">\n<header><h1>How true it was before</h1></header>\n'
+        f'<p class="note">Reliability {escape(comment)}, all lead times and the window '
+        "together: how often the hazard came where it was told with that probability."
+        f'</p>\n<div class="pictures tall">\n{drawn}\n</div>\n</article>'
     )
 
 
