@@ -115,6 +115,15 @@ def test_probabilities_follow_their_curve(fitted) -> None:
     assert (dataset.probability == np.float32(0.1875)).all()
 
 
+def test_what_harms_other_events_is_warned_of() -> None:
+    # what one event teaches is wrong for the other
+    cases = [case(n, bias=4.0 if n < 2 else 0.25) for n in range(4)]
+    with pytest.warns(UserWarning, match=r"makes the CRPS by \d+\.\d% and the Brier"):
+        made = fit(cases, HAZARDS[:1], folds=2, progress=False)
+    raw, held = (made.report.crps.sel(stage=s).mean() for s in ("raw", "held out"))
+    assert held > 1.01 * raw
+
+
 def test_one_event_cannot_be_held_out() -> None:
     made = fit([case(0), case(1)], HAZARDS[:1], progress=False)
     assert made.report.crps.sel(stage="held out").isnull().all()

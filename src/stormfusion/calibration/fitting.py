@@ -1,9 +1,11 @@
 """Fitting a calibration: on past forecasts, held out group by group."""
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
+import xarray as xr
 from numpy.typing import NDArray
 from tqdm.auto import tqdm
 
@@ -28,6 +30,9 @@ from stormfusion.calibration.report import reported
 from stormfusion.calibration.tables import Table, tabled
 from stormfusion.footprint import Means, check_hazards
 from stormfusion.hazards import Hazard
+
+HARM = 0.01
+"""By how much a score may get worse on events held out before a warning is given."""
 
 
 def fit(
@@ -73,6 +78,11 @@ def fit(
     -------
     Calibration
         With `report`, what it did to the cases and to those held out.
+
+    Warns
+    -----
+    UserWarning
+        If a score gets worse by more than a percent on those held out.
 
     Raises
     ------
@@ -147,9 +157,33 @@ def fit(
         groups=len({case.group for case in cases}),
         names=names,
     )
+    _warn(report)
     return Calibration(
         mapping, {str(h): curves[n] for n, h in enumerate(found)}, report
     )
+
+
+def _warn(report: xr.Dataset) -> None:
+    """Tell which score gets worse on events that were held out."""
+    scores = {"CRPS": report["crps"]}
+    if "hazard" in report.coords:
+        scores |= {
+            f"Brier score of {hazard}": report["brier"].sel(hazard=hazard)
+            for hazard in report["hazard"].values
+        }
+    told = []
+    for name, score in scores.items():
+        raw, held = (score.mean("lead").sel(stage=s) for s in ("raw", "held out"))
+        if raw > 0 and held > (1 + HARM) * raw:
+            told.append(f"{name} by {float(held / raw - 1):.1%}")
+    if told:
+        warnings.warn(
+            f"on events that were held out the calibration makes the "
+            f"{' and the '.join(told)} worse; fit it on more events, or ask for "
+            "forecasts with calibrated=False",
+            UserWarning,
+            stacklevel=4,
+        )
 
 
 def _group(case: Case) -> str:

@@ -82,7 +82,8 @@ class Calibrated(Forecaster):
         Warns
         -----
         UserWarning
-            If there is one event only, so that nothing can be held out.
+            If there is one event only, so that nothing can be held out, or a score
+            gets worse by more than a percent on events held out.
 
         Raises
         ------
