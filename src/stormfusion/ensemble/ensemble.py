@@ -39,7 +39,8 @@ class Ensemble(Members):
     dataset
         One variable with the dimensions `member`, `lead`, `y`, `x`, whoever made it:
         `nowcaster.ensemble` or a weather model, in any units, which become ours; what
-        pysteps made goes through `from_pysteps`. A pixel that is missing (NaN, or a
+        pysteps made goes through `from_pysteps`. `y` and `x` have units, metres, km or
+        degrees, wherever a distance or an area is asked for. A pixel that is missing (NaN, or a
         number that no weather has, such as -9999) in a member does not count in what
         is asked of all of them, and is missing there if fewer than half know it. With
         the coordinate `weight` on `member` members count by it, see `mixed`; with a

@@ -22,7 +22,8 @@ class Footprint(Shown):
     dataset
         Of each hazard `probability` at each lead and `window_probability` at any lead
         [1]; `arrival`, the median lead time at which it first occurs in the members in
-        which it does, with its tenth and ninetieth percentile, `arrival_lower` and
+        which it does (of hail by a model, that by which half of its probability has
+        come), with its tenth and ninetieth percentile, `arrival_lower` and
         `arrival_upper` [min]; `duration`, the mean over all members of the time for
         which it occurs [min]; and `displacement` and `window_displacement`, how far the
         members displace it from one another, so that no map can be trusted closer [km].
