@@ -40,12 +40,12 @@ class Ensemble(Members):
         One variable with the dimensions `member`, `lead`, `y`, `x`, whoever made it:
         `nowcaster.ensemble` or a weather model, in any units, which become ours; what
         pysteps made goes through `from_pysteps`. `y` and `x` have units, metres, km or
-        degrees, wherever a distance or an area is asked for. A pixel that is missing (NaN, or a
-        number that no weather has, such as -9999) in a member does not count in what
-        is asked of all of them, and is missing there if fewer than half know it. With
-        the coordinate `weight` on `member` members count by it, see `mixed`; with a
-        variable `initial` (y, x), the frame at the start of the forecast, sums of rain
-        begin there.
+        degrees, wherever a distance or an area is asked for. A pixel that is missing
+        (NaN, or a number that no weather has, such as -9999) in a member does not count
+        in what is asked of all of them, and is missing there if fewer than half know
+        it. With the coordinate `weight` on `member` members count by it, see `mixed`;
+        with a variable `initial` (y, x), the frame at the start of the forecast, sums
+        of rain begin there.
     calibration
         By which the members are calibrated already, so that footprints have calibrated
         probabilities too; see `calibrate`.
