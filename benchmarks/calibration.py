@@ -9,9 +9,9 @@ and rates before and after: reliability, Brier skill against the climatology of 
 other days and against persistence (the hazard as it was observed last, yes or no),
 CRPS, and the granularity of the maps and of the members.
 
-The networks of squared errors are blurs. So are, with all else equal, means of eight
-members of STEPS each, moved away from the mean of all until they are as spread as the
-members were.
+The networks of squared errors are blurs. So are, with all else equal, the members of
+STEPS after a Gaussian; of several widths, as one of them has the CRPS of the sharp
+members.
 
 Every run is kept in a folder; what is there is not run again. `--table` prints the
 tables.
@@ -25,6 +25,7 @@ from pathlib import Path
 
 import numpy as np
 import xarray as xr
+from scipy.ndimage import gaussian_filter
 from skill import LOSSES, SEQUENCES, catalog, fold, machine, rain_rate
 
 from stormfusion import Catalog, Ensemble, Event, Nowcaster, calibration, sampling
@@ -61,8 +62,8 @@ PARTS = (
     "log_sum",
 )
 WINDOW = tuple(f"window_{name}" for name in PARTS)
-GROUP = 8
-"""Members of STEPS in a blurred one."""
+BLURS = (1, 2, 4, 8)
+"""Standard deviations of the Gaussian [pixels of 1 km]."""
 SEEDS = 4
 """Networks trained on squared errors."""
 
@@ -197,21 +198,20 @@ def cases(
     blurs: bool,
 ):
     """Sums of one hindcast: raw, calibrated, climatology, persistence, blurs."""
-    many = nowcaster.ensemble(
+    raw = nowcaster.ensemble(
         event,
-        members=members * (GROUP if blurs else 1),
+        members=members,
         reference_time=event.time[now],
         calibrated=False,
     )
-    raw = Ensemble(many.dataset.isel(member=slice(members)))
-    leads = many.values.sizes["lead"]
+    leads = raw.values.sizes["lead"]
     frames = event["rain_rate"].isel(time=slice(now + 1, now + 1 + leads)).load()
     observed = raw.values.isel(member=0, drop=True).copy(data=frames.to_numpy())
     hazards = tuple(Hazard.parse(name) for name in HAZARDS)
     came, ever = occurred(observed, observed, hazards, Means(), raw.initial)
     ensembles = {"raw": raw, "calibrated": raw.calibrate(nowcaster.calibration)}
-    if blurs:
-        ensembles["blurred"] = blurred(many)
+    for width in BLURS if blurs else ():
+        ensembles[f"blurred by {width} km"] = blurred(raw, width)
     for name, ensemble in ensembles.items():
         made = ensemble.footprint(*HAZARDS, percentiles=(), accumulation=False)
         waves = power_sums(ensemble.values.isel(member=slice(4)), observed)
@@ -236,19 +236,16 @@ def cases(
     yield "persistence", sums(at_leads, held, came, ever, nothing)
 
 
-def blurred(many: Ensemble) -> Ensemble:
-    """Means of groups of members, as spread about the mean of all as these are."""
-    values = many.values
-    groups = values.sizes["member"] // GROUP
-    bare = values.to_numpy()
-    means = np.stack([bare[n * GROUP : (n + 1) * GROUP].mean(0) for n in range(groups)])
-    middle = means.mean(0)
-    means -= middle
-    means *= np.float32(np.sqrt(GROUP))
-    means += middle
-    found = np.maximum(means, 0.0)
-    like = many.dataset.isel(member=slice(groups))
-    return Ensemble(like.assign(rain_rate=values[:groups].copy(data=found)))
+def blurred(ensemble: Ensemble, width: float) -> Ensemble:
+    """Its members after a Gaussian, of what is known."""
+    bare = ensemble.values.to_numpy()
+    known = np.isfinite(bare)
+    sigma = (0, 0, width, width)
+    total = gaussian_filter(np.where(known, bare, 0.0), sigma)
+    share = gaussian_filter(known.astype(np.float32), sigma)
+    values = np.where(known, total / np.maximum(share, 1e-6), np.nan)
+    made = ensemble.values.copy(data=values.astype(np.float32))
+    return Ensemble(ensemble.dataset.assign(rain_rate=made))
 
 
 def sums(chance, window, came, ever, scored) -> xr.Dataset:

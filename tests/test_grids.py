@@ -13,6 +13,7 @@ from stormfusion.grids import (
     Grid,
     Regridder,
     latitude_longitude,
+    measured,
     overlap,
     places,
     proj4,
@@ -423,9 +424,10 @@ def test_what_has_no_units_and_is_too_fine_for_metres_is_refused(step: float) ->
     field = xr.DataArray(
         np.zeros((4, 4)), dims=("y", "x"), coords={"y": points, "x": points}
     )
-    with pytest.raises(GridMismatchError, match=r"have no units.*'degrees', 'km'"):
-        Grid.of(field)
+    with pytest.raises(GridMismatchError, match=r"no units and steps of .*'degrees'"):
+        measured(field)
+    assert Grid.of(field).spacing[0] == pytest.approx(step)
     for unit, metres in (("degrees", 111_195.0), ("km", 1e3), ("m", 1.0)):
         for dim in ("y", "x"):
             field[dim].attrs["units"] = unit
-        assert Grid.of(field).spacing[0] == pytest.approx(step * metres)
+        assert measured(field).spacing[0] == pytest.approx(step * metres)

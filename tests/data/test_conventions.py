@@ -263,6 +263,8 @@ def test_dimensions_by_name(names):
     dataset = rain(ramp(2)).rename(y=names[0], x=names[1])
     for each in names:
         dataset[each].attrs.clear()
+    if names[0] != "yc":
+        dataset = dataset.assign_coords({n: dataset[n] / 1e5 for n in names})
     grid = Catalog.from_xarray(dataset)[0].stored("rain_rate").grid
     assert grid.shape == (4, 5)
     assert grid.degrees == (names[0] != "yc")
@@ -402,6 +404,10 @@ def test_coordinates_without_units_that_can_hardly_be_metres():
     for name in ("y", "x"):
         kilometres[name].attrs["units"] = "km"
     assert Catalog.from_xarray(kilometres)[0].stored("rain_rate").grid.spacing[0] == 1e3
+    for name in ("y", "x"):
+        kilometres = kilometres.assign_coords({name: made[name].values / 1e5})
+    with pytest.warns(UserWarning, match=r"m apart; if they are degrees set .*'degr"):
+        Catalog.from_xarray(kilometres)
     bare = made.assign_coords(
         y=made.y.values, x=made.x.values
     )  # a kilometre, in metres

@@ -189,11 +189,7 @@ def test_area_on_degrees_is_smaller_to_the_poles() -> None:
     assert made.area(0.5).window_area.item() == pytest.approx(expected, rel=1e-4)
 
 
-@pytest.mark.parametrize("probability", [0.0, -0.1, 1.1, np.nan, [0.5, 2.0]])
-def test_area_wants_probabilities(probability) -> None:
-    made = streamed(one_pixel([12], [0]), ["vil >= 12 kg m-2"])
-    with pytest.raises(ValueError, match=r"wanted numbers above 0 and up to 1"):
-        made.area(probability)
+def test_area_wants_a_hazard() -> None:
     with pytest.raises(ValueError, match=r"no hazard, so no probability; name one"):
         streamed(one_pixel([12], [0])).area()
 

@@ -6,6 +6,7 @@ import xarray as xr
 from tests.test_footprint import labelled, stored, streamed
 
 from stormfusion import Ensemble, Footprint
+from stormfusion.errors import GridMismatchError
 from stormfusion.products.files.conventions import DIMENSIONS
 
 HAZARDS = ["vil >= 12 kg m-2", "vil >= 3.5 kg m-2"]
@@ -55,9 +56,23 @@ def test_a_text_is_not_taken_as_true(setting: str, value) -> None:
         (None, TypeError, "wanted a number above 0"),
         ((0.5, 0.5), ValueError, "each once"),
         (50, ValueError, r"for percent write 0\.5"),
+        (0.0, ValueError, "above 0"),
+        ([0.5, 2.0], ValueError, "at most 1"),
         (np.nan, ValueError, "at most 1"),
     ],
 )
 def test_areas_want_probabilities(whole, probability, error, told: str) -> None:
     with pytest.raises(error, match=told):
         whole.area(probability)
+
+
+@pytest.mark.parametrize("step", [0.01, 1.0])
+def test_coordinates_that_are_no_metres_make_no_footprint(step: float) -> None:
+    data = labelled(np.zeros((2, 1, 4, 4), "float32"))
+    bare = data.assign_coords(y=step * np.arange(4), x=step * np.arange(4))
+    ensemble = Ensemble(bare.to_dataset())
+    assert (ensemble.mean() == 0).all()
+    with pytest.raises(GridMismatchError, match=r"no units.*'km' or 'degrees'"):
+        ensemble.footprint(HAZARDS[0])
+    plain = bare.drop_vars(["y", "x"]).to_dataset()
+    assert (Ensemble(plain).footprint(HAZARDS[0]).dataset.probability == 0).all()

@@ -167,7 +167,7 @@ def test_hail_is_learned_on_degrees_too():
     north = on_degrees(storms(1)[0], 50.0)
     assert model.probability(north).shape == north.shape
     with pytest.raises(GridMismatchError, match="in y"):
-        model.probability(north.assign_coords(y=north["y"] * 2))
+        model.probability(north.assign_coords(y=2 * north["y"] - 50.0))
 
 
 def test_the_first_frames_use_what_there_is():

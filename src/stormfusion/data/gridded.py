@@ -157,6 +157,8 @@ def _doubt(array: xr.DataArray, grid: Grid) -> None:
     said = f"are in {text!r}" if text else "have no units and are taken to be metres"
     close = min(grid.steps) < CLOSE
     length, unit = ("kilometres", "km") if close else ("metres", "m")
+    if not text and grid.steps < (1.0, 1.0) and abs(grid.y).max() <= 90:
+        length, unit = "degrees", "degrees"
     warnings.warn(
         f"y and x of {str(array.name)!r} {said}: pixels {min(grid.steps):g} m apart; "
         f"if they are {length} set their attrs['units'] = {unit!r}",

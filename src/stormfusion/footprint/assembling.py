@@ -7,7 +7,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from stormfusion.errors import GridMismatchError
-from stormfusion.grids import Grid
+from stormfusion.grids import measured
 from stormfusion.units import VARIABLES
 
 if TYPE_CHECKING:
@@ -311,7 +311,7 @@ def _minutes(like: xr.DataArray) -> NDArray[np.float32] | None:
 def _spacing(like: xr.DataArray) -> float | None:
     """Of the pixels [km], where the grid is a regular one."""
     try:
-        dy, dx = Grid.of(like).spacing
+        dy, dx = measured(like).spacing
     except GridMismatchError:
         return None
     return float(np.sqrt(dy * dx)) / 1000.0

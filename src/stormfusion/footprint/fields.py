@@ -11,7 +11,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from stormfusion.classical import Rainfall, seconds
-from stormfusion.grids import Grid
+from stormfusion.grids import measured
 from stormfusion.hail import HailModel
 from stormfusion.hazards import HAIL, Hazard, Nearby, Windows
 from stormfusion.units import (
@@ -215,7 +215,7 @@ class Fields:
             thresholds.append(scale * hazard.threshold + offset)
             around = None
             if hazard.distance is not None and kind != "hail":
-                around = Nearby(Grid.of(self.like), hazard.distance)
+                around = Nearby(measured(self.like), hazard.distance)
             nearby.append(around)
         return Group(kind, windows, tuple(numbers), tuple(thresholds), tuple(nearby))
 
@@ -281,7 +281,7 @@ class Fields:
     def chances(self, member: Values) -> Values:
         """Chance of a report of hail."""
         assert self.means.hail is not None
-        grid, ends = Grid.of(self.like), self._ends("hail")
+        grid, ends = measured(self.like), self._ends("hail")
         steps = np.diff(ends) if ends.size > 1 else ends
         interval = float(steps[0])
         if np.abs(steps - interval).max() > 1.0:

@@ -7,7 +7,7 @@ import xarray as xr
 
 from stormfusion.footprint.scoring import scored
 from stormfusion.footprint.showing import Shown
-from stormfusion.grids import Grid
+from stormfusion.grids import measured
 from stormfusion.products.files.swaths import levels_of
 from stormfusion.products.pages.ground import Ground
 from stormfusion.units import ZRLaw, exceeds
@@ -86,7 +86,7 @@ class Footprint(Shown):
                 "made, such as footprint('vil >= 12 kg m-2')"
             )
         levels = np.asarray(levels_of(probability))
-        Grid.of(self.dataset)
+        measured(self.dataset)
         ground = Ground.of(self.dataset)
         size = np.flip(np.broadcast_to(ground.areas, ground.shape), ground.flips)
         pixel = xr.DataArray(size, dims=("y", "x"))

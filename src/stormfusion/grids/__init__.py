@@ -1,6 +1,12 @@
 """Grids: regular coordinates, their spacing and projection, and maps between them."""
 
-from stormfusion.grids.grid import Grid, latitude_longitude, places, same_projection
+from stormfusion.grids.grid import (
+    Grid,
+    latitude_longitude,
+    measured,
+    places,
+    same_projection,
+)
 from stormfusion.grids.projections import PROJECTION_KEYS, proj4
 from stormfusion.grids.regridder import KNOWN_AREA, Regridder, overlap
 
@@ -10,6 +16,7 @@ __all__ = [
     "Grid",
     "Regridder",
     "latitude_longitude",
+    "measured",
     "overlap",
     "places",
     "proj4",

@@ -19,8 +19,8 @@ from stormfusion.grids.projections import (
 )
 
 METRES_PER_DEGREE = 111_195.0
-NO_RADAR = 10.0
-"""Below such a distance of pixels [m], coordinates without units are no metres."""
+FINEST = 10.0
+"""Metres between pixels, below which coordinates without units are not metres."""
 _DEGREES = ("latitude", "longitude", "grid_latitude", "grid_longitude")
 
 Axis = NDArray[np.float64]
@@ -159,16 +159,15 @@ class Grid:
 
         Coordinates in any unit of length become metres; without units they are degrees
         where their `standard_name` or the projection says so, and else taken to be
-        metres, if that can be. The projection is that of a CF grid mapping, of
+        metres, see `measured`. The projection is that of a CF grid mapping, of
         rioxarray's `spatial_ref`, or of an attribute `crs`, `proj4`, `projection` or
         `proj`.
 
         Raises
         ------
         GridMismatchError
-            If the array has no `y` and `x`, no coordinates on them, uneven ones, some
-            in units that are neither degrees nor a length, or without units in steps
-            that no radar has.
+            If the array has no `y` and `x`, no coordinates on them, uneven ones, or
+            some in units that are neither degrees nor a length.
         """
         for name in ("y", "x"):
             if name not in array.dims:
@@ -191,14 +190,35 @@ class Grid:
                 "one of 'y' and 'x' is in degrees and the other is not; correct the "
                 "units of the coordinates"
             )
-        found = cls(y, x, crs or (LATITUDE_LONGITUDE if y_degrees else None), y_degrees)
-        if bare and not y_degrees and min(found.steps) < NO_RADAR:
-            raise GridMismatchError(
-                f"'y' and 'x' step by {found.steps[0]:g} and {found.steps[1]:g} and "
-                "have no units, so they would be metres, which are too few for radar; "
-                "set attrs['units'] of both, to 'degrees', 'km' or 'm'"
-            )
-        return found
+        crs = crs or (LATITUDE_LONGITUDE if y_degrees else None)
+        return cls(y, x, crs, y_degrees)
+
+
+def measured(array: xr.DataArray | xr.Dataset) -> Grid:
+    """
+    The grid of a labelled array of which distances are asked, as `Grid.of` reads it.
+
+    Raises
+    ------
+    GridMismatchError
+        As `Grid.of`, and if `y` and `x` have no units and are too fine for metres.
+
+    Examples
+    --------
+    >>> rain = xr.DataArray(np.zeros((2, 2)), dims=("y", "x"))
+    >>> measured(rain.assign_coords(y=[0.0, 1e3], x=[0.0, 1e3])).spacing
+    (1000.0, 1000.0)
+    """
+    grid = Grid.of(array)
+    bare = not any(str(array[d].attrs.get("units", "")).strip() for d in "yx")
+    if bare and not grid.degrees and min(grid.steps) < FINEST:
+        raise GridMismatchError(
+            f"'y' and 'x' have no units and steps of {grid.steps[0]:.3g} and "
+            f"{grid.steps[1]:.3g}, too small for metres; write their units, such as "
+            "array.y.attrs['units'] = 'km' or 'degrees', or drop both with "
+            ".drop_vars(['y', 'x'])"
+        )
+    return grid
 
 
 def same_projection(one: Grid, other: Grid) -> bool:

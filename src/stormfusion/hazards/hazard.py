@@ -7,7 +7,7 @@ from typing import Self
 import numpy as np
 import xarray as xr
 
-from stormfusion.grids import Grid
+from stormfusion.grids import measured
 from stormfusion.hazards.nearby import Nearby
 from stormfusion.hazards.reading import (
     HAIL,
@@ -182,7 +182,7 @@ class Hazard:
         """Where it occurs in its window or distance, and where that is known."""
         values = convert(values, values.attrs.get("units", self.units), self.units)
         order = values.dims
-        grid = None if self.distance is None else Grid.of(values)
+        grid = None if self.distance is None else measured(values)
         dim = None
         if self.window is not None:
             dim, ends = ends_of(values, str(self))

@@ -2,11 +2,8 @@
 
 import xarray as xr
 
-from stormfusion.errors import GridMismatchError
-from stormfusion.grids import Grid
+from stormfusion.grids import measured
 
-FINEST = 10.0
-"""Metres between pixels, below which coordinates without units are not metres."""
 GUESS = ", on a grid without coordinates, as if a pixel was 1 km wide"
 
 
@@ -40,16 +37,7 @@ def spacing_of(observed: xr.DataArray) -> tuple[tuple[float, float], str]:
     """
     if not {"y", "x"} & set(observed.coords):
         return (1.0, 1.0), GUESS
-    grid = Grid.of(observed)
-    if min(grid.spacing) < FINEST and not any(
-        "units" in observed[dim].attrs for dim in ("y", "x")
-    ):
-        raise GridMismatchError(
-            f"y and x have no units and steps of {grid.spacing[0]:.3g} and "
-            f"{grid.spacing[1]:.3g}, too small for metres; write their units, such as "
-            "observed.y.attrs['units'] = 'km', in forecast and observed, or drop both "
-            "with .drop_vars(['y', 'x'])"
-        )
+    grid = measured(observed)
     # freed of the rounding of coordinates, so that equal grids have equal spacing
     dy, dx = (float(f"{length / 1000:.6g}") for length in grid.spacing)
     return (dy, dx), ""
