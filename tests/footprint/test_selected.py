@@ -67,12 +67,17 @@ def test_areas_want_probabilities(whole, probability, error, told: str) -> None:
 
 
 @pytest.mark.parametrize("step", [0.01, 1.0])
-def test_coordinates_that_are_no_metres_make_no_footprint(step: float) -> None:
+def test_of_coordinates_that_are_no_metres_no_distance_is_told(step: float) -> None:
     data = labelled(np.zeros((2, 1, 4, 4), "float32"))
     bare = data.assign_coords(y=step * np.arange(4), x=step * np.arange(4))
     ensemble = Ensemble(bare.to_dataset())
-    assert (ensemble.mean() == 0).all()
-    with pytest.raises(GridMismatchError, match=r"no units.*'km' or 'degrees'"):
-        ensemble.footprint(HAZARDS[0])
-    plain = bare.drop_vars(["y", "x"]).to_dataset()
-    assert (Ensemble(plain).footprint(HAZARDS[0]).dataset.probability == 0).all()
+    made = ensemble.footprint(HAZARDS[0])
+    assert (made.dataset.probability == 0).all()
+    told = made.dataset.get("displacement")
+    assert told is None or told.attrs["units"] != "km"
+    for distant in (
+        made.area,
+        lambda: ensemble.footprint("vil >= 12 kg m-2 within 5 km"),
+    ):
+        with pytest.raises(GridMismatchError, match=r"no units.*'km' or 'degrees'"):
+            distant()
