@@ -74,7 +74,8 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, default=Path("calibration"))
     parser.add_argument("--recipes", nargs="*", default=RECIPES)
     parser.add_argument("--test", nargs="*", default=SEQUENCES, choices=SEQUENCES)
-    parser.add_argument("--minutes", type=float, default=6.0, help="of each training")
+    parser.add_argument("--minutes", type=float, default=3.0, help="of each training")
+    parser.add_argument("--train", action="store_true", help="only train")
     parser.add_argument("--members", type=int, default=20)
     parser.add_argument("--table", action="store_true", help="only print the tables")
     parser.add_argument("--figure", type=Path, help="draw the reliability diagrams")
@@ -87,6 +88,8 @@ def main() -> None:
             path = settings.folder / f"{recipe} {test}.nc"
             if not path.exists():
                 run(settings, recipe, test, path)
+    if settings.train:
+        return
     print(report(settings.folder))
     if settings.figure is not None:
         draw(settings.folder, settings.figure)
@@ -136,18 +139,26 @@ class _Hindcast:
 
 
 def trained(
-    recipe: str, train: Catalog, validation: Catalog, minutes: float
+    settings: argparse.Namespace,
+    recipe: str,
+    test: str,
+    train: Catalog,
+    validation: Catalog,
 ) -> Nowcaster | Blurs:
-    """The nowcaster of a recipe."""
+    """The nowcaster of a recipe; its networks are kept."""
     if recipe == "steps":
         return Nowcaster("steps")
     best = recipe == "best learned"
-    made = [
-        Nowcaster(
-            NETWORKS["unet"](), loss=LOSSES["skilful" if best else "mse"], seed=seed
-        ).fit(train, validation=validation, time_limit=60 * minutes, batch_size=4)
-        for seed in range(1 if best else SEEDS)
-    ]
+    loss = LOSSES["skilful" if best else "mse"]
+    minutes = settings.minutes * (2 if best else 1)
+    made = []
+    for seed in range(1 if best else SEEDS):
+        path = settings.folder / f"{recipe} {test} {seed}.safetensors"
+        if not path.exists():
+            one = Nowcaster(NETWORKS["unet"](), loss=loss, seed=seed)
+            one.fit(train, validation=validation, time_limit=60 * minutes, batch_size=4)
+            one.save(path)
+        made.append(Nowcaster.load(path))
     return made[0] if best else Blurs(made)
 
 
@@ -157,7 +168,9 @@ def run(settings: argparse.Namespace, recipe: str, test: str, path: Path) -> Non
     # as much of the largest as the others have
     rain = rain_rate(Path(settings.data) / f"{test}.nc")
     tested = catalog([rain.isel(y=slice(0, 640), x=slice(0, 710))])
-    nowcaster = trained(recipe, train, validation, settings.minutes)
+    nowcaster = trained(settings, recipe, test, train, validation)
+    if settings.train:
+        return
     others = train if recipe == "steps" else validation
     nowcaster.calibrate(others, hazards=HAZARDS, members=settings.members)
     # history and leads, which are those of all recipes

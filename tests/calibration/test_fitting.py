@@ -115,13 +115,20 @@ def test_probabilities_follow_their_curve(fitted) -> None:
     assert (dataset.probability == np.float32(0.1875)).all()
 
 
-def test_what_harms_other_events_is_warned_of() -> None:
+def test_what_harms_other_events_is_not_kept_unless_asked_for() -> None:
     # what one event teaches is wrong for the other
     cases = [case(n, bias=4.0 if n < 2 else 0.25) for n in range(4)]
-    with pytest.warns(UserWarning, match=r"makes the CRPS by \d+\.\d% and the Brier"):
-        made = fit(cases, HAZARDS[:1], folds=2, progress=False)
-    raw, held = (made.report.crps.sel(stage=s).mean() for s in ("raw", "held out"))
+    made = fit(cases, HAZARDS[:1], folds=2, progress=False)
+    assert made.mapping.identity
+    assert "members as they are, probabilities as they are of" in made.text()
+    for name in ("crps", "brier", "window_brier"):
+        raw, held = (made.report[name].sel(stage=s) for s in ("raw", "held out"))
+        np.testing.assert_allclose(held, raw, rtol=1e-6)
+    with pytest.warns(UserWarning, match=r"held out the calibration makes the Brier"):
+        asked = fit(cases, HAZARDS[:1], folds=2, method="isotonic", progress=False)
+    raw, held = (asked.report.brier.sel(stage=s).mean() for s in ("raw", "held out"))
     assert held > 1.01 * raw
+    assert "members as they are, probabilities of rain" in asked.text()
 
 
 def test_one_event_cannot_be_held_out() -> None:

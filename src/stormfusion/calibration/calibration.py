@@ -62,8 +62,11 @@ class Calibration:
             parts.append(f"spread times {spread.min():g} to {spread.max():g}")
         if not parts:
             parts.append("members as they are")
-        if self.curves:
-            parts.append(f"probabilities of {'; '.join(self.curves)}")
+        plain = [name for name, curve in self.curves.items() if _is_plain(curve)]
+        if changed := [name for name in self.curves if name not in plain]:
+            parts.append(f"probabilities of {'; '.join(changed)}")
+        if plain:
+            parts.append(f"probabilities as they are of {'; '.join(plain)}")
         told = self.report.attrs
         text = f"{', '.join(parts)}; fitted on {told['cases']} forecasts of "
         text += f"{told['groups']} events"
@@ -272,6 +275,11 @@ class Calibration:
                 "; fit it again"
             ) from error
         return cls(mapping, curves, report)
+
+
+def _is_plain(curve: NDArray[np.float64]) -> bool:
+    """Whether probabilities stay as they are."""
+    return bool(np.allclose(curve, np.linspace(0.0, 1.0, curve.shape[1])))
 
 
 def _change(score: xr.DataArray, stage: str) -> str:

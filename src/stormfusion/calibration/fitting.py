@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import xarray as xr
@@ -31,6 +31,8 @@ from stormfusion.calibration.tables import Table, tabled
 from stormfusion.footprint import Means, check_hazards
 from stormfusion.hazards import Hazard
 
+Curves = NDArray[np.float64]
+"""A curve for each lead and, last, for the window."""
 HARM = 0.01
 """By how much a score may get worse on events held out before a warning is given."""
 
@@ -52,7 +54,9 @@ def fit(
     Members are mapped first: by quantiles, then in their spread, each where it lowers
     the CRPS. Then each hazard has a curve for its probabilities, where that lowers the
     Brier score. Nothing is made worse on the cases themselves. What it does to others
-    is told by cases held out, a group at a time, for which all is fitted anew.
+    is told by cases held out, some groups at a time, for which all is fitted anew; and
+    what makes their CRPS, or the Brier score of a hazard, worse is not kept either. So
+    they have a say in the choice, and what is told of them flatters a little.
 
     Parameters
     ----------
@@ -82,7 +86,8 @@ def fit(
     Warns
     -----
     UserWarning
-        If a score gets worse by more than a percent on those held out.
+        If a method that was asked for makes a score worse by more than a percent on
+        those held out.
 
     Raises
     ------
@@ -135,31 +140,90 @@ def fit(
             for fold in range(count)
         ]
     scores = _scores(sample, mapping, outside)
+    if count > 1 and np.nanmean(scores[2]) > np.nanmean(scores[0]):
+        mapping, scores[1:] = _unmapped(mapping), scores[0]
+        outside = [mapping] * count
     raw, fitted, apart = _tables(
         cases, folded, found, mapping, outside, means=means, progress=progress
     )
-    curves, names = _curves(fitted, raw, method)
-    if _worse(fitted, raw, curves):
+    made_of = _made(fitted, raw, apart, method)
+    free = method in ("auto", "none")  # of curves that were not asked for
+    if _worse(fitted, raw, made_of.curves) or (
+        free and _harms(apart, raw, made_of.held)
+    ):
         # mapped members tell a hazard worse whatever is made of them
         mapping, fitted, apart = _unmapped(mapping), raw, raw
         scores[1:] = scores[0]
-        curves, names = _curves(fitted, raw, method)
+        made_of = _made(fitted, raw, apart, method)
     report = reported(
         scores,
         raw=raw,
         fitted=fitted,
         apart=apart,
-        curves=curves,
-        held_curves=_held_curves(apart, raw, method),
+        curves=made_of.curves,
+        held_curves=made_of.held,
         hazards=found,
         like=like,
         cases=len(cases),
         groups=len({case.group for case in cases}),
-        names=names,
+        names=made_of.names,
     )
     _warn(report)
     return Calibration(
-        mapping, {str(h): curves[n] for n, h in enumerate(found)}, report
+        mapping, {str(h): made_of.curves[n] for n, h in enumerate(found)}, report
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class _Made:
+    """Curves by hazard, their names by lead, and by fold those of the other folds."""
+
+    curves: list[Curves]
+    names: list[list[str]]
+    held: list[list[Curves]]
+
+
+def _made(
+    fitted: Sequence[Table],
+    raw: Sequence[Table],
+    apart: Sequence[Table],
+    method: Method,
+) -> _Made:
+    """Curves; of those that were to be found none that harms what is held out."""
+    curves, names = _curves(fitted, raw, method)
+    held = _held_curves(apart, raw, method)
+    if method == "auto":
+        for hazard, curve in enumerate(curves):
+            plain = np.stack([identity(row, row) for row in curve])
+            if held and _held_cost(apart, [c[hazard] for c in held], hazard) > (
+                _held_cost(apart, [plain] * len(apart), hazard)
+            ):
+                curves[hazard], names[hazard] = plain, ["none"] * len(plain)
+                for one in held:
+                    one[hazard] = plain
+    return _Made(curves, names, held)
+
+
+def _held_cost(tables: Sequence[Table], curves: Sequence[Curves], hazard: int) -> float:
+    """What curves of the other folds leave of a hazard, over all leads."""
+    return sum(
+        brier_of(curve[lead], *part)
+        for table, curve in zip(tables, curves, strict=True)
+        for lead in range(len(curve))
+        for part in _parts([table], hazard, lead)
+    )
+
+
+def _harms(
+    apart: Sequence[Table], raw: Sequence[Table], held: Sequence[Sequence[Curves]]
+) -> bool:
+    """Whether a hazard is told worse than it was where it is held out."""
+    if not held:
+        return False
+    return any(
+        _held_cost(apart, [curves[hazard] for curves in held], hazard)
+        > sum(_left(raw, hazard, lead) for lead in range(len(held[0][hazard])))
+        for hazard in range(len(held[0]))
     )
 
 
@@ -179,8 +243,8 @@ def _warn(report: xr.Dataset) -> None:
     if told:
         warnings.warn(
             f"on events that were held out the calibration makes the "
-            f"{' and the '.join(told)} worse; fit it on more events, or ask for "
-            "forecasts with calibrated=False",
+            f"{' and the '.join(told)} worse; fit it on more events, or by "
+            "method='auto'",
             UserWarning,
             stacklevel=4,
         )

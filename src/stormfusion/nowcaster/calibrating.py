@@ -50,9 +50,10 @@ class Calibrated(Forecaster):
         Members are mapped lead by lead, so that their amounts come as often as they are
         forecast and their spread fits their errors; and the probabilities of each
         hazard that is named, so that what is said with 30 percent comes in 30 percent.
-        Nothing that makes the CRPS, or the Brier score of a hazard, worse on these
-        hindcasts is kept. `calibration.report` holds what it does to hindcasts that
-        were held out, event by event. Deterministic forecasts stay as they are.
+        Nothing that makes the CRPS, or the Brier score of a hazard, worse is kept, be
+        it on these hindcasts or on those of them that are held out in turn, some events
+        at a time; `calibration.report` holds what it does to both. Deterministic
+        forecasts stay as they are.
 
         Parameters
         ----------
@@ -66,7 +67,7 @@ class Calibrated(Forecaster):
             between those that these can tell.
         method
             Of the probabilities: `"isotonic"`, `"beta"`, `"none"`, or the best of them
-            on events held out, `"auto"`.
+            on events held out, `"auto"`. One that is asked for is kept if it harms.
         folds
             Parts of the events that are held out in turn.
         law
@@ -82,8 +83,9 @@ class Calibrated(Forecaster):
         Warns
         -----
         UserWarning
-            If there is one event only, so that nothing can be held out, or a score
-            gets worse by more than a percent on events held out.
+            If there is one event only, so that nothing can be held out, or a method
+            that was asked for makes a score worse by more than a percent on events held
+            out.
 
         Raises
         ------
