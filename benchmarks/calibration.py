@@ -109,7 +109,8 @@ class Blurs:
         made = [c.predict(event, reference_time=reference_time) for c in self.casters]
         found = xr.concat(made, "member", combine_attrs="drop_conflicts")
         now = event["rain_rate"].sel(time=reference_time).load()
-        return Ensemble(found.assign(initial=(("y", "x"), now.to_numpy())))
+        initial = (("y", "x"), now.to_numpy(), {"units": "mm h-1"})
+        return Ensemble(found.assign(initial=initial))
 
     def calibrate(
         self, others: Catalog, *, hazards: Sequence[str], members: int
