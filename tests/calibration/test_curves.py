@@ -13,6 +13,7 @@ from stormfusion.calibration.curves import (
     held_out,
     identity,
     isotonic,
+    made,
 )
 
 NODES = 11
@@ -105,7 +106,24 @@ def test_a_curve_that_is_worse_gives_way() -> None:
     pairs = np.full(NODES, 100.0)
     events = pairs * identity(pairs, pairs)
     most = brier_of(identity(pairs, events), pairs, events)
-    assert chosen([(pairs, events)], "beta", most=most * 0.999)[0] == "isotonic"
+    assert chosen([(pairs, events)], "auto", most=most * 0.999)[0] == "isotonic"
+    # what was asked for is not exchanged for something else
+    for method in ("beta", "none"):
+        name, curve = chosen([(pairs, events)], method, most=most * 0.999)
+        assert name == "none"
+        np.testing.assert_allclose(curve, identity(pairs, events))
+
+
+@pytest.mark.parametrize("method", ["beta", "isotonic"])
+def test_what_was_hardly_ever_said_is_not_known_to_be_wrong(method) -> None:
+    pairs = np.zeros(NODES)
+    pairs[0], pairs[-1] = 1e5, 3.0
+    curve = made(method, pairs, np.zeros(NODES))
+    assert curve[0] < 0.01
+    assert curve[-1] > 0.9
+    # and what was said often is
+    pairs[-1] = 1e5
+    assert made(method, pairs, np.zeros(NODES))[-1] < 0.01
 
 
 @pytest.mark.parametrize("method", ["beta", "isotonic", "none"])

@@ -131,6 +131,24 @@ def test_what_harms_other_events_is_not_kept_unless_asked_for() -> None:
     assert "members as they are, probabilities of rain" in asked.text()
 
 
+@pytest.mark.parametrize("method", ["auto", "isotonic", "beta", "none"])
+def test_a_hazard_that_never_came_stays_as_it_is_told(method) -> None:
+    never = "rain_rate >= 4000 mm h-1"
+    with pytest.warns(UserWarning, match=r">= 4000.* came in none of the past forec"):
+        made = fit(
+            [case(n) for n in range(4)],
+            [never, HAZARDS[0]],
+            folds=2,
+            method=method,
+            progress=False,
+        )
+    curve = made.curves[never]
+    np.testing.assert_allclose(
+        curve, np.tile(np.linspace(0, 1, curve.shape[1]), (4, 1))
+    )
+    assert f"probabilities as they are of {never}" in made.text()
+
+
 def test_one_event_cannot_be_held_out() -> None:
     made = fit([case(0), case(1)], HAZARDS[:1], progress=False)
     assert made.report.crps.sel(stage="held out").isnull().all()

@@ -87,7 +87,7 @@ def fit(
     -----
     UserWarning
         If a method that was asked for makes a score worse by more than a percent on
-        those held out.
+        those held out, or a hazard never came.
 
     Raises
     ------
@@ -169,6 +169,18 @@ def fit(
         names=made_of.names,
     )
     _warn(report)
+    never = [
+        str(hazard)
+        for number, hazard in enumerate(found)
+        if not sum(table[number, ..., 1].sum() for table in raw)
+    ]
+    if never:
+        warnings.warn(
+            f"{'; '.join(never)} came in none of the past forecasts, so that nothing "
+            "is known of its probabilities and they stay as they are; give more events",
+            UserWarning,
+            stacklevel=3,
+        )
     return Calibration(
         mapping, {str(h): made_of.curves[n] for n, h in enumerate(found)}, report
     )
@@ -195,36 +207,36 @@ def _made(
     if method == "auto":
         for hazard, curve in enumerate(curves):
             plain = np.stack([identity(row, row) for row in curve])
-            if held and _held_cost(apart, [c[hazard] for c in held], hazard) > (
-                _held_cost(apart, [plain] * len(apart), hazard)
-            ):
+            own = _held_costs(apart, [c[hazard] for c in held], hazard)
+            if (own > _held_costs(apart, [plain] * len(held), hazard)).any():
                 curves[hazard], names[hazard] = plain, ["none"] * len(plain)
                 for one in held:
                     one[hazard] = plain
     return _Made(curves, names, held)
 
 
-def _held_cost(tables: Sequence[Table], curves: Sequence[Curves], hazard: int) -> float:
-    """What curves of the other folds leave of a hazard, over all leads."""
-    return sum(
-        brier_of(curve[lead], *part)
-        for table, curve in zip(tables, curves, strict=True)
-        for lead in range(len(curve))
-        for part in _parts([table], hazard, lead)
-    )
+def _held_costs(
+    tables: Sequence[Table], curves: Sequence[Curves], hazard: int
+) -> NDArray[np.float64]:
+    """What curves of the other folds leave of a hazard, at the leads and the window."""
+    found = np.zeros(2)
+    for table, curve in zip(tables, curves, strict=False):
+        for lead, one in enumerate(curve):
+            (part,) = _parts([table], hazard, lead)
+            found[int(lead == len(curve) - 1)] += brier_of(one, *part)
+    return found
 
 
 def _harms(
     apart: Sequence[Table], raw: Sequence[Table], held: Sequence[Sequence[Curves]]
 ) -> bool:
     """Whether a hazard is told worse than it was where it is held out."""
-    if not held:
-        return False
-    return any(
-        _held_cost(apart, [curves[hazard] for curves in held], hazard)
-        > sum(_left(raw, hazard, lead) for lead in range(len(held[0][hazard])))
-        for hazard in range(len(held[0]))
-    )
+    for hazard in range(len(held[0]) if held else 0):
+        left = [_left(raw, hazard, n) for n in range(len(held[0][hazard]))]
+        own = _held_costs(apart, [curves[hazard] for curves in held], hazard)
+        if own[0] > sum(left[:-1]) or own[1] > left[-1]:
+            return True
+    return False
 
 
 def _warn(report: xr.Dataset) -> None:
@@ -353,7 +365,8 @@ def _curves(
         for lead in range(leads):
             parts = _parts(tables, hazard, lead)
             name, curve = "none", identity(*parts[0])
-            if sum(pairs.sum() for pairs, _ in parts):
+            # what came once, or never, says little of how often it comes
+            if sum(events.sum() > 0 for _, events in parts) >= min(2, len(parts)):
                 most = _left(raw, hazard, lead)
                 name, curve = chosen(parts, method, most=most)
             rows.append(curve)
