@@ -49,7 +49,7 @@ def test_a_pixel_counts_in_the_members_that_know_it() -> None:
     np.testing.assert_allclose(found["percentile"], [1, 7, nan])
 
 
-@pytest.mark.parametrize("value", [np.inf, -9999.0, 1e20])
+@pytest.mark.parametrize("value", [-9999.0, 1e20])
 def test_what_no_weather_has_is_missing(value: float) -> None:
     values = np.ones((3, 1, 2, 2), dtype="float32")
     values[1, 0, 0, 0] = value
@@ -59,9 +59,10 @@ def test_what_no_weather_has_is_missing(value: float) -> None:
         assert np.isfinite(found.values[0, 1]).all()
 
 
-def test_what_is_too_much_for_weather_is_missing_and_told_of() -> None:
+@pytest.mark.parametrize("value", [32767.0, np.inf])
+def test_what_is_too_much_for_weather_is_missing_and_told_of(value: float) -> None:
     values = np.ones((3, 1, 2, 2), dtype="float32")
-    values[1, 0, 0] = 32767.0
+    values[1, 0, 0] = value
     with pytest.warns(UserWarning, match=r"2 of 12 values of 'vil' are above 1000 kg"):
         made = Ensemble(labelled(values).to_dataset())
     assert int(made.values.isnull().sum()) == 2

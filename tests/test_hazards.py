@@ -66,6 +66,15 @@ def test_reads_and_writes_windows_and_distances(text, canonical):
     assert Hazard.parse(canonical) == hazard
 
 
+@pytest.mark.parametrize(
+    "text",
+    ["rain_rate >= 5 m/s", "rain_rate >= -5 mm/h", "vil >= 1e9 kg m-2", "hail >= 1 m"],
+)
+def test_thresholds_that_no_weather_reaches_are_refused(text):
+    with pytest.raises(ValueError, match=r"has the threshold .*, wanted -0.1 to "):
+        Hazard.parse(text)
+
+
 WINDOWS = st.none() | st.timedeltas(
     min_value=timedelta(milliseconds=1), max_value=timedelta(days=90_000)
 ).map(lambda window: timedelta(seconds=round(window.total_seconds(), 3)))
@@ -75,11 +84,13 @@ DISTANCES = st.none() | st.floats(1e-3, 1e9)
 @FEW
 @given(
     st.sampled_from([*sorted(VARIABLES), HAIL]),
-    st.floats(allow_nan=False, allow_infinity=False),
+    st.floats(0, 1),
     WINDOWS,
     DISTANCES,
 )
-def test_round_trip(variable, threshold, window, distance):
+def test_round_trip(variable, share, window, distance):
+    known = VARIABLES.get(variable, VARIABLES["mesh"])
+    threshold = float(np.interp(share, [0, 1], [known.lowest, known.highest]))
     units = "mm" if variable == HAIL else VARIABLES[variable].units
     hazard = Hazard(variable, threshold, units, window, distance)
     assert hazard.threshold == threshold

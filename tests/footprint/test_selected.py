@@ -7,7 +7,7 @@ from tests.test_footprint import labelled, stored, streamed
 
 from stormfusion import Ensemble, Footprint
 from stormfusion.errors import GridMismatchError
-from stormfusion.products.files.conventions import DIMENSIONS
+from stormfusion.products.files.conventions import DIMENSIONS, OF_THE_WINDOW
 
 HAZARDS = ["vil >= 12 kg m-2", "vil >= 3.5 kg m-2"]
 
@@ -18,9 +18,7 @@ def whole() -> Footprint:
     return streamed(labelled(stored(rng, (5, 3, 8, 9))), HAZARDS)
 
 
-@pytest.mark.parametrize(
-    ("dim", "place"), [("hazard", 1), ("lead", 2), ("quantile", 0)]
-)
+@pytest.mark.parametrize(("dim", "place"), [("hazard", 1), ("quantile", 0)])
 def test_one_label_selected_is_a_footprint_of_one(whole, dim: str, place: int) -> None:
     one = Footprint(whole.dataset.isel({dim: place}))
     wanted = whole.dataset.isel({dim: [place]})
@@ -32,11 +30,37 @@ def test_one_label_selected_is_a_footprint_of_one(whole, dim: str, place: int) -
 
 
 def test_several_labels_selected_are_a_footprint(whole, tmp_path) -> None:
-    one = Footprint(whole.dataset.isel(hazard=0, lead=1, quantile=2))
+    with pytest.warns(UserWarning, match="of 3 lead times 1 are selected"):
+        one = Footprint(whole.dataset.isel(hazard=0, lead=1, quantile=2))
     assert one.dataset.probability.dims == ("hazard", "lead", "y", "x")
     assert one.dataset.time.dims == ("lead",)
     again = Footprint.open(one.to_netcdf(tmp_path / "one.nc"))
     np.testing.assert_array_equal(again.dataset.probability, one.dataset.probability)
+
+
+@pytest.mark.parametrize("leads", [1, slice(0, 2), [0, 2]])
+def test_of_some_leads_nothing_is_said_of_the_window(whole, leads) -> None:
+    with pytest.warns(UserWarning, match=r"of 3 lead times . are selected.*: window_p"):
+        one = Footprint(whole.dataset.isel(lead=leads))
+    assert not set(OF_THE_WINDOW) & set(one.dataset)
+    assert set(OF_THE_WINDOW) - set(whole.dataset) == {
+        "accumulation",
+        "accumulation_percentile",
+    }
+    wanted = whole.dataset.probability.isel(lead=np.atleast_1d(np.r_[leads]))
+    np.testing.assert_array_equal(one.dataset.probability, wanted)
+    assert "window_area" not in one.area(0.5)
+
+
+@pytest.mark.parametrize("dim", ["y", "x", "lead", "hazard", "quantile"])
+def test_an_empty_selection_is_told_of(whole, dim: str) -> None:
+    with pytest.raises(ValueError, match=rf"nothing along {dim}, wanted one or more"):
+        Footprint(whole.dataset.isel({dim: slice(0, 0)}))
+
+
+def test_a_row_is_no_map(whole) -> None:
+    with pytest.raises(ValueError, match=r"no dimension 'y', wanted maps on y and x"):
+        Footprint(whole.dataset.isel(y=3))
 
 
 @pytest.mark.parametrize("setting", ["by_lead", "accumulation"])

@@ -89,7 +89,8 @@ def test_the_array_is_copied_and_the_metadata_are_left_alone() -> None:
 def test_missing_and_impossible_values_are_missing() -> None:
     values = rain(2, 1, 4, 5)
     values[0, 0, 0, :4] = [np.nan, np.inf, -np.inf, -9999.0]
-    found = Ensemble.from_pysteps(values, METADATA).values
+    with pytest.warns(UserWarning, match="1 of 40 values of 'rain_rate' are above"):
+        found = Ensemble.from_pysteps(values, METADATA).values
     assert found.isnull().sum() == 4
     assert found.isnull()[0, 0, 0, :4].all()
     decibels = {**METADATA, "transform": "dB", "threshold": -10.0}

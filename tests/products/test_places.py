@@ -111,7 +111,9 @@ def test_outside_missing_and_unknown(grid_of, footprint_of) -> None:
     table = table_of(grid, [1, 3, 7.6, 3, 3], [2, 3, 3, -0.6, 0])
     table.loc[4, "latitude"] = np.nan
     table.loc[5] = [0.0, 82.0]
-    with pytest.warns(UserWarning, match=r"^3 of 6 places lie outside of the domain"):
+    with pytest.warns(
+        UserWarning, match=r"^3 of 6 places lie outside .*; 1 of 6 places have no coord"
+    ):
         found = Footprint(made).at(table)
     assert found.attrs == {"outside": 3, "unplaced": 1}
     assert found["inside"].tolist() == [True, True, False, False, False, False]
@@ -149,7 +151,8 @@ def test_what_is_no_table(made) -> None:
 
 def test_whole_numbers_and_missing_ones_of_pandas(made) -> None:
     table = pd.DataFrame({"lat": [38, None], "lon": [-98, 1]}, dtype="Int64")
-    assert at_places(made, table)["inside"].tolist() == [True, False]
+    with pytest.warns(UserWarning, match="^1 of 2 places have no coordinates"):
+        assert at_places(made, table)["inside"].tolist() == [True, False]
 
 
 def test_an_unknown_projection(grid_of, footprint_of) -> None:

@@ -20,7 +20,7 @@ from stormfusion.data.packing import FLOAT
 from stormfusion.data.sources import ArraySource, FileSource, GriddedFrames
 from stormfusion.data.task import RADAR, interval
 from stormfusion.errors import CatalogError, CorruptFileError, MissingExtraError
-from stormfusion.grids import Grid
+from stormfusion.grids import Grid, measured
 
 CLOSE, FAR = 10.0, 2e5
 """No weather radar has pixels closer or further apart than this [m]."""
@@ -143,7 +143,7 @@ def _frames_of(
         if conventions.units_of(array) is None:
             unitless[name] = variable
         source = ArraySource(array)
-        time, grid = _times(array), Grid.of(array)
+        time, grid = _times(array), measured(array)
         _doubt(array, grid)
         found[variable] = GriddedFrames(variable, time, grid, packing, source)
     return found, unitless
@@ -157,8 +157,6 @@ def _doubt(array: xr.DataArray, grid: Grid) -> None:
     said = f"are in {text!r}" if text else "have no units and are taken to be metres"
     close = min(grid.steps) < CLOSE
     length, unit = ("kilometres", "km") if close else ("metres", "m")
-    if not text and grid.steps < (1.0, 1.0) and abs(grid.y).max() <= 90:
-        length, unit = "degrees", "degrees"
     warnings.warn(
         f"y and x of {str(array.name)!r} {said}: pixels {min(grid.steps):g} m apart; "
         f"if they are {length} set their attrs['units'] = {unit!r}",

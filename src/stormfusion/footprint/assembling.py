@@ -54,6 +54,7 @@ def assemble(
     attrs = {
         "variable": str(like.name),
         "members": gathered.members,
+        "leads": int(like.sizes["lead"]),
         "percentiles": note,
     }
     law = gathered.fields.means.law

@@ -60,6 +60,11 @@ class Means:
         )
         if hazard.sums and (rate or variable == "rain"):
             return "sum"
+        if name == HAIL and variable == "mesh" and self.hail is not None:
+            raise ValueError(
+                f"hazard {str(hazard)!r} is read from mesh, the size of hail itself, "
+                "and hail= is a model of reports; leave it out"
+            )
         if name == variable or (name == HAIL and variable == "mesh"):
             return "own"
         if name == "rain_rate" and rate:

@@ -70,6 +70,16 @@ def at_leads(
             )
         observed = observed[name]
     observed = as_ours(observed, name)
+    if "member" in observed.dims:
+        raise ValueError(
+            "observed has the dimension member, wanted what came; select one of them"
+        )
+    for dim in ("lead", "time"):
+        if dim in observed.indexes and not observed.indexes[dim].is_unique:
+            raise ValueError(
+                f"observed has a {dim} twice, wanted each once; call "
+                f"observed.drop_duplicates({dim!r})"
+            )
     if "lead" in observed.dims:
         return observed
     if "time" not in observed.dims:

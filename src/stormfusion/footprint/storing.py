@@ -1,12 +1,13 @@
 """What a footprint holds, and the files that it is read from again."""
 
+import warnings
 from pathlib import Path
 from typing import Self
 
 import xarray as xr
 
 from stormfusion.hazards import Hazard
-from stormfusion.products.files.conventions import DIMENSIONS
+from stormfusion.products.files.conventions import DIMENSIONS, OF_THE_WINDOW
 from stormfusion.products.files.netcdf import write_netcdf
 from stormfusion.products.files.reading import MAPS, read
 from stormfusion.products.files.zarr import write_zarr
@@ -39,10 +40,22 @@ class Stored:
                 f"{', '.join(map(str, dataset.data_vars)) or 'no variable'}; make one "
                 "with Ensemble.footprint"
             )
+        for dim in ("y", "x"):
+            if dim not in dataset.dims:
+                raise ValueError(
+                    f"this dataset has no dimension {dim!r}, wanted maps on y and x; "
+                    f"select with a slice, such as isel({dim}=slice(3, 4)), or read "
+                    "numbers from the dataset itself"
+                )
+        if empty := [str(dim) for dim, size in dataset.sizes.items() if not size]:
+            raise ValueError(
+                f"this dataset has nothing along {', '.join(empty)}, wanted one or "
+                "more; check what was selected"
+            )
         for name in ("probability", "window_probability"):
             if name in dataset:
                 _check_probability(dataset[name])
-        self.dataset = _whole(dataset)
+        self.dataset = _of_all_leads(_whole(dataset))
 
     @classmethod
     def open(cls, path: str | Path) -> Self:
@@ -192,6 +205,23 @@ def _whole(dataset: xr.Dataset) -> xr.Dataset:
         dataset = dataset.drop_vars([*kept, *labels]).assign_coords(labels)
         dataset = dataset.assign({k: v.drop_vars(along) for k, v in kept.items()})
     return dataset
+
+
+def _of_all_leads(dataset: xr.Dataset) -> xr.Dataset:
+    """Without what is said of the whole window, where it is not all there any more."""
+    leads = int(dataset.attrs.get("leads", 0))
+    if not leads or dataset.sizes.get("lead", leads) == leads:
+        return dataset
+    gone = [name for name in OF_THE_WINDOW if name in dataset]
+    if gone:
+        warnings.warn(
+            f"of {leads} lead times {dataset.sizes['lead']} are selected, and what "
+            f"speaks of the whole window is left out: {', '.join(gone)}; make a "
+            "footprint of these leads to have it",
+            UserWarning,
+            stacklevel=4,
+        )
+    return dataset.drop_vars(gone)
 
 
 def _check_probability(chance: xr.DataArray) -> None:

@@ -151,6 +151,13 @@ def checked_threshold(variable: str, threshold: Any, units: str) -> float:
             f"a hazard of {variable} has the threshold {threshold!r} {units}; give a "
             "finite number"
         )
+    known = VARIABLES[variable if variable in VARIABLES else "mesh"]
+    if not known.lowest <= value <= known.highest:
+        raise ValueError(
+            f"a hazard of {variable} has the threshold {value:g} {UNITS[variable]}, "
+            f"wanted {known.lowest:g} to {known.highest:g}, beyond which values count "
+            "as missing; check its units"
+        )
     return value + 0.0  # -0.0 becomes 0.0
 
 

@@ -159,7 +159,8 @@ def as_ours(array: xr.DataArray, variable: str) -> xr.DataArray:
         least, most = ends(values.values)
         if not (least < known.lowest or most > known.highest):
             return values
-        beyond = int(((values > known.highest) & (values < FILL)).sum())
+        fill = (abs(values) >= FILL) & np.isfinite(values)
+        beyond = int(((values > known.highest) & ~fill).sum())
         if beyond:
             warnings.warn(
                 f"{beyond} of {values.size} values of {variable!r} are above "

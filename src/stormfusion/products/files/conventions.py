@@ -36,6 +36,20 @@ DIMENSIONS = {
 }
 """The variables of a footprint, and the dimensions of each."""
 
+OF_THE_WINDOW = (
+    "window_probability",
+    "window_percentile",
+    "window_mean",
+    "window_displacement",
+    "arrival",
+    "arrival_lower",
+    "arrival_upper",
+    "duration",
+    "accumulation",
+    "accumulation_percentile",
+)
+"""What speaks of all lead times together."""
+
 CELL_METHODS = {
     "window_percentile": "time: maximum",
     "window_mean": "time: maximum",

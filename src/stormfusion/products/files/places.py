@@ -79,16 +79,22 @@ def at_places(dataset: xr.Dataset, places: Any, *, lead: Any = None) -> pd.DataF
             "by_lead=False; leave lead= out, or make it by lead"
         )
     outside = int(pixels.outside.sum())
+    unplaced = int((~pixels.inside & ~pixels.outside).sum())
     found = pd.DataFrame({**columns, "inside": pixels.inside}, index=places.index)
     found.attrs["outside"] = outside
-    found.attrs["unplaced"] = int((~pixels.inside & ~pixels.outside).sum())
+    found.attrs["unplaced"] = unplaced
+    told = []
     if outside:
-        warnings.warn(
-            f"{outside} of {len(places)} places lie outside of the domain, "
-            "or in part; see the column 'inside'",
-            UserWarning,
-            stacklevel=3,
+        told.append("lie outside of the domain, or in part")
+    if unplaced:
+        told.append("have no coordinates")
+    numbers = [n for n in (outside, unplaced) if n]
+    if told:
+        words = "; ".join(
+            f"{n} of {len(places)} places {text}"
+            for n, text in zip(numbers, told, strict=True)
         )
+        warnings.warn(f"{words}; see the column 'inside'", UserWarning, stacklevel=3)
     return found
 
 
