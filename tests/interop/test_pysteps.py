@@ -94,7 +94,8 @@ def test_missing_and_impossible_values_are_missing() -> None:
     assert found.isnull().sum() == 4
     assert found.isnull()[0, 0, 0, :4].all()
     decibels = {**METADATA, "transform": "dB", "threshold": -10.0}
-    found = Ensemble.from_pysteps(values - 1.0, decibels).values
+    with pytest.warns(UserWarning, match="1 of 40 values of 'rain_rate' are above"):
+        found = Ensemble.from_pysteps(values - 1.0, decibels).values
     assert found.isnull().values[0, 0, 0, :4].tolist() == [True, True, False, False]
     masked = np.ma.masked_less(rain(2, 1, 4, 5), 0.5)
     found = Ensemble.from_pysteps(masked, METADATA).values
