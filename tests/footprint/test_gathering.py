@@ -118,7 +118,8 @@ def test_a_missing_frame_is_missing_in_what_it_makes(make) -> None:
     assert made.window_probability == 1
     assert made.accumulation == 5
     members = one_pixel(gap, gap, whole, variable="rain_rate")
-    made = make(members, ["rain >= 2 mm in 10 min"]).dataset.squeeze()
+    with pytest.warns(UserWarning, match="no pixel is known at all leads in half of"):
+        made = make(members, ["rain >= 2 mm in 10 min"]).dataset.squeeze()
     np.testing.assert_array_equal(made.probability, [nan, nan, nan, nan, 1])
     for name in ("window_probability", "accumulation", "arrival", "window_mean"):
         assert np.isnan(made[name]), name

@@ -1,5 +1,6 @@
 """Footprints gathered from members, all at once or one by one."""
 
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -208,6 +209,11 @@ class Accumulator:
         ----------
         exact
             Percentiles where they were not gathered here, by name.
+
+        Warns
+        -----
+        UserWarning
+            If no pixel is known in half of the members at all leads.
         """
         if self.members < 2:
             raise ValueError(
@@ -217,7 +223,15 @@ class Accumulator:
         if self.finished:
             raise ValueError("the footprint is finished already; keep what it returned")
         self.finished = True
-        return Footprint(assemble(self, exact))
+        made = Footprint(assemble(self, exact))
+        if made.dataset["window_mean"].isnull().all():
+            warnings.warn(
+                "no pixel is known at all leads in half of the members, so that "
+                "nothing is said of the window; look at the forecast's missing data",
+                UserWarning,
+                stacklevel=4,
+            )
+        return made
 
 
 def stacked(
