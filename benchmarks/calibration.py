@@ -7,7 +7,8 @@ network of skill.py with its errors dressed, and networks of other seeds trained
 squared errors, whose forecasts are the members. For each, probabilities of rain sums
 and rates before and after: reliability, Brier skill against the climatology of the
 other days and against persistence (the hazard as it was observed last, yes or no),
-CRPS, and the granularity of the maps and of the members.
+CRPS, the granularity of the maps, and what members resolve. Two days are few to
+calibrate on: what harms the other one is left as it is, unless a method is asked for.
 
 The networks of squared errors are blurs. So are, with all else equal, the members of
 STEPS after a Gaussian; of several widths, as one of them has the CRPS of the sharp
@@ -19,7 +20,7 @@ tables.
 
 import argparse
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import product
 from pathlib import Path
 
@@ -62,6 +63,11 @@ PARTS = (
     "log_sum",
 )
 WINDOW = tuple(f"window_{name}" for name in PARTS)
+COLORS = {
+    "raw": "#b35806",
+    "calibrated": "#2166ac",
+    "isotonic, asked for": "#67a9cf",
+}
 BLURS = (1, 2, 4, 8)
 """Standard deviations of the Gaussian [pixels of 1 km]."""
 SEEDS = 4
@@ -113,7 +119,7 @@ class Blurs:
         return Ensemble(found.assign(initial=initial))
 
     def calibrate(
-        self, others: Catalog, *, hazards: Sequence[str], members: int
+        self, others: Catalog, *, hazards: Sequence[str], members: int, method: str
     ) -> None:
         """As a nowcaster is calibrated."""
         task = self.casters[0].task
@@ -124,6 +130,7 @@ class Blurs:
                 for start in starts(event, task, stride=task.leads)
             ],
             hazards,
+            method=method,
         )
 
 
@@ -173,7 +180,12 @@ def run(settings: argparse.Namespace, recipe: str, test: str, path: Path) -> Non
     if settings.train:
         return
     others = train if recipe == "steps" else validation
-    nowcaster.calibrate(others, hazards=HAZARDS, members=settings.members)
+    kept = {}
+    for method, name in (("auto", "calibrated"), ("isotonic", "isotonic, asked for")):
+        nowcaster.calibrate(
+            others, hazards=HAZARDS, members=settings.members, method=method
+        )
+        kept[name] = nowcaster.calibration
     # history and leads, which are those of all recipes
     task = Nowcaster("steps")._caster(tested[0]).task
     task = nowcaster.casters[0].task if isinstance(nowcaster, Blurs) else task
@@ -184,7 +196,7 @@ def run(settings: argparse.Namespace, recipe: str, test: str, path: Path) -> Non
             now = start + task.history - 1
             blurs = recipe == "steps"
             for name, sums in cases(
-                nowcaster, event, now, rates, settings.members, blurs=blurs
+                nowcaster, kept, event, now, rates, settings.members, blurs=blurs
             ):
                 total.setdefault(name, []).append(sums)
     names = list(total)
@@ -197,13 +209,14 @@ def run(settings: argparse.Namespace, recipe: str, test: str, path: Path) -> Non
         "test": test,
         "cases": len(total[names[0]]),
         "about": machine(),
-        "calibration": nowcaster.calibration.text(),
+        "calibration": " | ".join(one.text() for one in kept.values()),
     }
     joined.to_netcdf(path, engine="h5netcdf")
 
 
 def cases(
     nowcaster: Nowcaster | Blurs,
+    kept: Mapping[str, Calibration],
     event: Event,
     now: int,
     rates: np.ndarray,
@@ -223,7 +236,8 @@ def cases(
     observed = raw.values.isel(member=0, drop=True).copy(data=frames.to_numpy())
     hazards = tuple(Hazard.parse(name) for name in HAZARDS)
     came, ever = occurred(observed, observed, hazards, Means(), raw.initial)
-    ensembles = {"raw": raw, "calibrated": raw.calibrate(nowcaster.calibration)}
+    ensembles = {"raw": raw}
+    ensembles |= {name: raw.calibrate(one) for name, one in kept.items()}
     for width in BLURS if blurs else ():
         ensembles[f"blurred by {width} km"] = blurred(raw, width)
     for name, ensemble in ensembles.items():
@@ -382,7 +396,7 @@ def draw(folder: Path, path: Path) -> None:
         diagram = reliability_scores(total[list(PARTS)])
         for ax, hazard in zip(row, HAZARDS, strict=True):
             ax.plot([0, 1], [0, 1], color="0.6", lw=1, ls="--")
-            for name, color in (("raw", "#b35806"), ("calibrated", "#2166ac")):
+            for name, color in COLORS.items():
                 one = diagram.sel(hazard=hazard, forecast=name)
                 # of fewer pixels than these a point says nothing
                 one = one.where(one["count"] >= 200)
