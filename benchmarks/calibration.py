@@ -196,7 +196,13 @@ def run(settings: argparse.Namespace, recipe: str, test: str, path: Path) -> Non
             now = start + task.history - 1
             blurs = recipe == "steps"
             for name, sums in cases(
-                nowcaster, kept, event, now, rates, settings.members, blurs=blurs
+                nowcaster,
+                kept,
+                event,
+                now,
+                rates,
+                members=settings.members,
+                blurs=blurs,
             ):
                 total.setdefault(name, []).append(sums)
     names = list(total)
@@ -220,8 +226,8 @@ def cases(
     event: Event,
     now: int,
     rates: np.ndarray,
-    members: int,
     *,
+    members: int,
     blurs: bool,
 ):
     """Sums of one hindcast: raw, calibrated, climatology, persistence, blurs."""
