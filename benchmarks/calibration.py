@@ -63,6 +63,8 @@ PARTS = (
     "log_sum",
 )
 WINDOW = tuple(f"window_{name}" for name in PARTS)
+HISTORY, LEADS = 13, 12
+"""Frames that networks see and forecast."""
 COLORS = {
     "raw": "#b35806",
     "calibrated": "#2166ac",
@@ -186,14 +188,11 @@ def run(settings: argparse.Namespace, recipe: str, test: str, path: Path) -> Non
             others, hazards=HAZARDS, members=settings.members, method=method
         )
         kept[name] = nowcaster.calibration
-    # history and leads, which are those of all recipes
-    task = Nowcaster("steps")._caster(tested[0]).task
-    task = nowcaster.casters[0].task if isinstance(nowcaster, Blurs) else task
-    rates = climatology(others, task.leads)
+    rates = climatology(others, LEADS)
     total: dict[str, list[xr.Dataset]] = {}
     for event in tested:
-        for start in map(int, starts(event, task, stride=task.leads)):
-            now = start + task.history - 1
+        # of all recipes the same hindcasts
+        for now in range(HISTORY - 1, len(event.time) - LEADS, LEADS):
             blurs = recipe == "steps"
             for name, sums in cases(
                 nowcaster,
