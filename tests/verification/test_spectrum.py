@@ -347,13 +347,25 @@ def test_minus_infinite_reflectivity_is_dry():
 
 @pytest.mark.parametrize(
     ("fill", "name"),
-    [(np.inf, None), (np.inf, "reflectivity"), (9.96921e36, "rain_rate")],
+    [(np.inf, None), (-9999.0, "reflectivity"), (9.96921e36, "rain_rate")],
 )
 def test_what_is_beyond_all_numbers_is_missing(fill, name):
     f = np.exp(noise((16, 16))).astype(np.float32)
     hole = noise((16, 16), 1) > 1
     o, missing = (field(np.where(hole, np.float32(v), f), name) for v in (fill, np.nan))
     xr.testing.assert_allclose(power_sums(field(f), o), power_sums(field(f), missing))
+
+
+def test_infinite_observations_are_missing_and_told_of():
+    f = np.exp(noise((16, 16))).astype(np.float32)
+    hole = noise((16, 16), 1) > 1
+    o, missing = (
+        field(np.where(hole, np.float32(v), f), "reflectivity")
+        for v in (np.inf, np.nan)
+    )
+    with pytest.warns(UserWarning, match="above 100 dBZ, which no weather is"):
+        found = power_sums(field(f), o)
+    xr.testing.assert_allclose(found, power_sums(field(f), missing))
 
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.uint8])
