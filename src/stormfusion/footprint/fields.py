@@ -47,7 +47,7 @@ class Means:
     def __post_init__(self) -> None:
         if self.law is not None:
             reflectivity_to_rain_rate(np.zeros(1), law=self.law)
-        if self.hail is not None and not hasattr(self.hail, "chances"):
+        if self.hail is not None and not isinstance(self.hail, HailModel):
             raise TypeError(
                 f"hail is {self.hail!r}, wanted a fitted HailModel; see HailModel.fit"
             )

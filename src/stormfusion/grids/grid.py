@@ -181,8 +181,7 @@ class Grid:
                     "assign the grid's coordinates with .assign_coords"
                 )
         crs = projection_of(array)
-        bare = not any(str(array[d].attrs.get("units", "")).strip() for d in "yx")
-        degrees = bare and is_geographic(crs)
+        degrees = _is_bare(array) and is_geographic(crs)
         y, y_degrees = _in_metres(array["y"], degrees=degrees)
         x, x_degrees = _in_metres(array["x"], degrees=degrees)
         if y_degrees != x_degrees:
@@ -210,8 +209,7 @@ def measured(array: xr.DataArray | xr.Dataset) -> Grid:
     (1000.0, 1000.0)
     """
     grid = Grid.of(array)
-    bare = not any(str(array[d].attrs.get("units", "")).strip() for d in "yx")
-    if bare and not grid.degrees and min(grid.steps) < FINEST:
+    if _is_bare(array) and not grid.degrees and min(grid.steps) < FINEST:
         raise GridMismatchError(
             f"'y' and 'x' have no units and steps of {grid.steps[0]:.3g} and "
             f"{grid.steps[1]:.3g}, too small for metres; write their units, such as "
@@ -350,6 +348,11 @@ def _check_degrees(y: Axis, x: Axis) -> None:
                 f"coordinate {name!r} reaches {far:g} degrees, wanted up to {most:g}; "
                 "look whether it is in metres, or 'y' and 'x' are swapped"
             )
+
+
+def _is_bare(array: xr.DataArray | xr.Dataset) -> bool:
+    """Whether neither coordinate has units."""
+    return not any(str(array[d].attrs.get("units", "")).strip() for d in "yx")
 
 
 def _close(values: Axis, even: Axis, most: float) -> bool:

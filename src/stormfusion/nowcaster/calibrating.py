@@ -85,7 +85,7 @@ class Calibrated(Forecaster):
         UserWarning
             If there is one event only, so that nothing can be held out, or a method
             that was asked for makes a score worse by more than a percent on events held
-            out.
+            out, or a hazard never came.
 
         Raises
         ------

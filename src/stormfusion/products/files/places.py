@@ -44,7 +44,7 @@ def at_places(dataset: xr.Dataset, places: Any, *, lead: Any = None) -> pd.DataF
         If the places are no table.
     ValueError
         If it has no latitudes and longitudes, or some that are none, a projection is
-        unknown, or there is nothing at lead times.
+        unknown, or there is nothing of what is asked for.
 
     Examples
     --------
@@ -74,10 +74,11 @@ def at_places(dataset: xr.Dataset, places: Any, *, lead: Any = None) -> pd.DataF
         for name, values in _maps(dataset, chosen)
     }
     if not columns:
-        raise ValueError(
-            "this footprint has nothing at lead times, as it was made with "
-            "by_lead=False; leave lead= out, or make it by lead"
-        )
+        nothing, advice = "of the whole window, as leads were selected", "pass lead="
+        if lead is not None:
+            nothing = "at lead times, as it was made with by_lead=False"
+            advice = "leave lead= out, or make it by lead"
+        raise ValueError(f"this footprint has nothing {nothing}; {advice}")
     outside = int(pixels.outside.sum())
     unplaced = int((~pixels.inside & ~pixels.outside).sum())
     found = pd.DataFrame({**columns, "inside": pixels.inside}, index=places.index)

@@ -76,7 +76,7 @@ def features_of(
     name = "window_probability" if lead is None else "probability"
     if name not in dataset:
         advice = (
-            "ask for one where it is made, such as footprint('vil >= 12 kg m-2')"
+            "pass lead=, or make one such as footprint('vil >= 12 kg m-2')"
             if lead is None
             else "leave lead= out, or make it with by_lead=True"
         )
