@@ -53,13 +53,7 @@ def writable(path: Any) -> Path:
     ...
     FileNotFoundError: folder '...folder' does not exist, so 'scores.csv' cannot be ...
     """
-    place = as_path(path).resolve()
-    folder = str(place.parent)
-    if not place.parent.is_dir():
-        raise FileNotFoundError(
-            f"folder {folder!r} does not exist, so {place.name!r} cannot be written "
-            "there; make it first"
-        )
+    place = placed(path)
     if place.is_dir():
         raise IsADirectoryError(
             f"{str(place)!r} is a folder, wanted the name of a file in it"
@@ -68,6 +62,36 @@ def writable(path: Any) -> Path:
         raise FileExistsError(
             f"{str(place)!r} is no ordinary file, wanted one that may be replaced; "
             "name another"
+        )
+    return place
+
+
+def placed(path: Any) -> Path:
+    """
+    A path in full, if its folder is there and can be written.
+
+    Raises
+    ------
+    TypeError
+        If it is no path.
+    FileNotFoundError
+        If its folder does not exist.
+    PermissionError
+        If its folder cannot be written.
+
+    Examples
+    --------
+    >>> placed("no/such/folder/risk.zarr")
+    Traceback (most recent call last):
+    ...
+    FileNotFoundError: folder '...folder' does not exist, so 'risk.zarr' cannot be ...
+    """
+    place = as_path(path).resolve()
+    folder = str(place.parent)
+    if not place.parent.is_dir():
+        raise FileNotFoundError(
+            f"folder {folder!r} does not exist, so {place.name!r} cannot be written "
+            "there; make it first"
         )
     if not os.access(place.parent, os.W_OK | os.X_OK):
         raise PermissionError(

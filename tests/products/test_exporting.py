@@ -96,7 +96,7 @@ def test_climada_is_not_asked_to_fill_a_disk(tmp_path, monkeypatch) -> None:
 
 def test_a_folder_that_is_not_there(made, tmp_path, kind) -> None:
     path = tmp_path / "no" / f"risk.{kind}"
-    with pytest.raises(FileNotFoundError, match=r"folder .* does not exist, .* make"):
+    with pytest.raises(FileNotFoundError, match=rf"so 'risk.{kind}' .* make"):
         WRITERS[kind](made, path)
     assert list(tmp_path.iterdir()) == []
 
@@ -105,7 +105,7 @@ def test_a_folder_that_is_not_there(made, tmp_path, kind) -> None:
 def test_a_folder_that_cannot_be_written(made, tmp_path, kind, monkeypatch) -> None:
     # whoever runs the tests may be allowed everything
     monkeypatch.setattr(os, "access", lambda *given, **options: False)
-    with pytest.raises(PermissionError, match=r"cannot be written, .* choose another"):
+    with pytest.raises(PermissionError, match=rf"so 'risk.{kind}' .* choose"):
         WRITERS[kind](made, tmp_path / f"risk.{kind}")
     assert list(tmp_path.iterdir()) == []
 

@@ -20,10 +20,10 @@ from stormfusion.data.packing import FLOAT
 from stormfusion.data.sources import ArraySource, FileSource, GriddedFrames
 from stormfusion.data.task import RADAR, interval
 from stormfusion.errors import CatalogError, CorruptFileError, MissingExtraError
-from stormfusion.grids import Grid, measured
+from stormfusion.grids import FINEST, Grid, measured
 
-CLOSE, FAR = 10.0, 2e5
-"""No weather radar has pixels closer or further apart than this [m]."""
+FAR = 2e5
+"""No weather radar has pixels further apart than this [m]."""
 
 
 def events_of_dataset(
@@ -151,11 +151,11 @@ def _frames_of(
 
 def _doubt(array: xr.DataArray, grid: Grid) -> None:
     """Warn of coordinates that can hardly be in the units they pass for."""
-    if grid.degrees or (min(grid.steps) >= CLOSE and max(grid.steps) <= FAR):
+    if grid.degrees or (min(grid.steps) >= FINEST and max(grid.steps) <= FAR):
         return
     text = array["y"].attrs.get("units") or array["x"].attrs.get("units")
     said = f"are in {text!r}" if text else "have no units and are taken to be metres"
-    close = min(grid.steps) < CLOSE
+    close = min(grid.steps) < FINEST
     length, unit = ("kilometres", "km") if close else ("metres", "m")
     warnings.warn(
         f"y and x of {str(array.name)!r} {said}: pixels {min(grid.steps):g} m apart; "

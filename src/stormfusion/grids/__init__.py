@@ -1,6 +1,7 @@
 """Grids: regular coordinates, their spacing and projection, and maps between them."""
 
 from stormfusion.grids.grid import (
+    FINEST,
     Grid,
     latitude_longitude,
     measured,
@@ -11,6 +12,7 @@ from stormfusion.grids.projections import PROJECTION_KEYS, proj4
 from stormfusion.grids.regridder import KNOWN_AREA, Regridder, overlap
 
 __all__ = [
+    "FINEST",
     "KNOWN_AREA",
     "PROJECTION_KEYS",
     "Grid",

@@ -20,7 +20,7 @@ from stormfusion.grids.projections import (
 
 METRES_PER_DEGREE = 111_195.0
 FINEST = 10.0
-"""Metres between pixels, below which coordinates without units are not metres."""
+"""No weather radar has pixels closer than this [m]: such coordinates are no metres."""
 _DEGREES = ("latitude", "longitude", "grid_latitude", "grid_longitude")
 
 Axis = NDArray[np.float64]

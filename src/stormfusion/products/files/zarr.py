@@ -12,7 +12,7 @@ from uuid import uuid4
 import xarray as xr
 
 from stormfusion.products.files.conventions import conventional
-from stormfusion.writing import as_path, no_room, writable
+from stormfusion.writing import as_path, no_room, placed
 
 MARKS = (".zgroup", ".zmetadata", "zarr.json")
 """Files by which a folder is known as a zarr store."""
@@ -125,14 +125,14 @@ def replacing_store(path: str | Path) -> Iterator[Path]:
     ...     [found.name for found in Path(folder).iterdir()]
     ['risk.zarr']
     """
-    place = as_path(path).resolve()
+    place = placed(path)
     if place.exists() and not is_store(place):
         raise FileExistsError(
             f"{str(place)!r} is there and is no zarr store, so it is not replaced; "
             "name another path"
         )
     name = f".{place.stem}.{uuid4().hex[:8]}"
-    temporary = writable(place.with_name(f"{name}{place.suffix}"))
+    temporary = place.with_name(f"{name}{place.suffix}")
     old = place.with_name(f"{name}.old")
     try:
         temporary.mkdir()
