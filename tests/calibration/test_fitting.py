@@ -120,15 +120,31 @@ def test_what_harms_other_events_is_not_kept_unless_asked_for() -> None:
     cases = [case(n, bias=4.0 if n < 2 else 0.25) for n in range(4)]
     made = fit(cases, HAZARDS[:1], folds=2, progress=False)
     assert made.mapping.identity
-    assert "members as they are, probabilities as they are of" in made.text()
-    for name in ("crps", "brier", "window_brier"):
+    for name in ("crps", "brier"):
         raw, held = (made.report[name].sel(stage=s) for s in ("raw", "held out"))
         np.testing.assert_allclose(held, raw, rtol=1e-6)
+    # of the window both were told too often
+    raw, held = (made.report.window_brier.sel(stage=s) for s in ("raw", "held out"))
+    assert (held < raw).all()
+    assert "over the window -41.5% and -3.7%" in made.text()
     with pytest.warns(UserWarning, match=r"held out the calibration makes the Brier"):
         asked = fit(cases, HAZARDS[:1], folds=2, method="isotonic", progress=False)
     raw, held = (asked.report.brier.sel(stage=s).mean() for s in ("raw", "held out"))
     assert held > 1.01 * raw
     assert "members as they are, probabilities of rain" in asked.text()
+
+
+def test_of_two_events_what_is_held_out_is_told_of_the_curves_chosen() -> None:
+    cases = [case(n, bias=0.5) for n in range(4)]
+    light, held = "rain_rate >= 0.5 mm h-1", {}
+    for method in ("isotonic", "beta", "auto"):
+        made = fit(cases, [light], folds=2, method=method, progress=False)
+        held[method] = made.report.brier.sel(stage="held out", hazard=light)
+    assert str(made.report.curve[0].values) == "beta; isotonic"
+    of_beta, of_isotonic = (held["auto"] == held[m] for m in ("beta", "isotonic"))
+    assert of_beta.any()
+    assert of_isotonic.any()
+    assert (of_beta | of_isotonic).all()
 
 
 @pytest.mark.parametrize("method", ["auto", "isotonic", "beta", "none"])

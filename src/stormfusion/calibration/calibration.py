@@ -74,9 +74,11 @@ class Calibration:
         text += f"; CRPS {_change(crps, 'fitted')} on them, {_change(crps, 'held out')}"
         text += " held out"
         for name in self.curves:
-            brier = self.report["brier"].sel(hazard=name).mean("lead")
+            score = self.report.sel(hazard=name)
+            brier, window = score["brier"].mean("lead"), score["window_brier"]
             text += f"; Brier score of {name} {_change(brier, 'fitted')} on them, "
-            text += f"{_change(brier, 'held out')} held out"
+            text += f"{_change(brier, 'held out')} held out, over the window "
+            text += f"{_change(window, 'fitted')} and {_change(window, 'held out')}"
         return text
 
     def check(self, members: xr.DataArray) -> None:

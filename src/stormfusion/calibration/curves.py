@@ -1,6 +1,6 @@
 """Calibrated probabilities: how often what was said with a probability came."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Literal, TypeAlias
 
 import numpy as np
@@ -115,7 +115,11 @@ def identity(pairs: Counts, events: Counts) -> Curve:
     return np.arange(pairs.size) / max(pairs.size - 1, 1)
 
 
-MAKERS = {"none": identity, "beta": beta, "isotonic": isotonic}
+MAKERS: dict[Method, Callable[[Counts, Counts], Curve]] = {
+    "none": identity,
+    "beta": beta,
+    "isotonic": isotonic,
+}
 
 
 def brier_of(curve: Curve, pairs: Counts, events: Counts) -> float:
@@ -132,7 +136,7 @@ def brier_of(curve: Curve, pairs: Counts, events: Counts) -> float:
 
 def chosen(
     tables: Sequence[tuple[Counts, Counts]], method: Method, *, most: float
-) -> tuple[str, Curve]:
+) -> tuple[Method, Curve]:
     """
     The curve of a method, or of the one that does best on folds held out.
 
@@ -152,19 +156,20 @@ def chosen(
     """
     pairs = np.sum([p for p, _ in tables], axis=0)
     events = np.sum([e for _, e in tables], axis=0)
-    name: str = method
+    name = method
     if method == "auto":
         costs = {maker: held_out(tables, maker) for maker in MAKERS}
         name = min(costs, key=lambda maker: costs[maker])
-    last = "isotonic" if method == "auto" else "none"
-    for each in (name, "none", last):
+    last: Method = "isotonic" if method == "auto" else "none"
+    order: tuple[Method, ...] = (name, "none", last)
+    for each in order:
         curve = made(each, pairs, events)
         if brier_of(curve, pairs, events) <= most:
             return each, curve
     return last, made(last, pairs, events)
 
 
-def made(method: str, pairs: Counts, events: Counts) -> Curve:
+def made(method: Method, pairs: Counts, events: Counts) -> Curve:
     """
     The curve of a method, held to the identity.
 
@@ -177,7 +182,7 @@ def made(method: str, pairs: Counts, events: Counts) -> Curve:
     return MAKERS[method](pairs + TRUSTED, events + TRUSTED * plain)
 
 
-def held_out(tables: Sequence[tuple[Counts, Counts]], method: str) -> float:
+def held_out(tables: Sequence[tuple[Counts, Counts]], method: Method) -> float:
     """Sum of squared errors on each fold of the curve fitted on the others."""
     if len(tables) < 2:
         # nothing is held out: the simplest that may help

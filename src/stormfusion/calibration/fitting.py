@@ -191,7 +191,7 @@ class _Made:
     """Curves by hazard, their names by lead, and by fold those of the other folds."""
 
     curves: list[Curves]
-    names: list[list[str]]
+    names: list[list[Method]]
     held: list[list[Curves]]
 
 
@@ -203,7 +203,7 @@ def _made(
 ) -> _Made:
     """Curves; of those that were to be found none that harms what is held out."""
     curves, names = _curves(fitted, raw, method)
-    held = _held_curves(apart, raw, method)
+    held = _held_curves(apart, raw, names)
     if method == "auto":
         for hazard, curve in enumerate(curves):
             plain = np.stack([identity(row, row) for row in curve])
@@ -241,15 +241,14 @@ def _harms(
 
 def _warn(report: xr.Dataset) -> None:
     """Tell which score gets worse on events that were held out."""
-    scores = {"CRPS": report["crps"]}
-    if "hazard" in report.coords:
-        scores |= {
-            f"Brier score of {hazard}": report["brier"].sel(hazard=hazard)
-            for hazard in report["hazard"].values
-        }
+    scores = {"CRPS": report["crps"].mean("lead")}
+    for hazard in report["hazard"].values if "hazard" in report.coords else ():
+        own = report.sel(hazard=hazard)
+        scores[f"Brier score of {hazard}"] = own["brier"].mean("lead")
+        scores[f"Brier score of {hazard} over the window"] = own["window_brier"]
     told = []
     for name, score in scores.items():
-        raw, held = (score.mean("lead").sel(stage=s) for s in ("raw", "held out"))
+        raw, held = (score.sel(stage=stage) for stage in ("raw", "held out"))
         if raw > 0 and held > (1 + HARM) * raw:
             told.append(f"{name} by {float(held / raw - 1):.1%}")
     if told:
@@ -352,23 +351,28 @@ def _worse(
 
 
 def _curves(
-    tables: Sequence[Table], raw: Sequence[Table], method: Method
-) -> tuple[list[NDArray[np.float64]], list[list[str]]]:
-    """Curves and their names, by hazard and lead."""
+    tables: Sequence[Table],
+    raw: Sequence[Table],
+    method: Method | Sequence[Sequence[Method]],
+) -> tuple[list[Curves], list[list[Method]]]:
+    """Curves and their names, by hazard and lead, of a method or of one for each."""
     if not tables:
         return [], []
     hazards, leads = tables[0].shape[:2]
-    curves, names = [], []
+    curves: list[Curves] = []
+    names: list[list[Method]] = []
     for hazard in range(hazards):
         rows: list[Curve] = []
-        told: list[str] = []
+        told: list[Method] = []
         for lead in range(leads):
             parts = _parts(tables, hazard, lead)
-            name, curve = "none", identity(*parts[0])
+            name: Method = "none"
+            curve = identity(*parts[0])
             # what came once, or never, says little of how often it comes
             if sum(events.sum() > 0 for _, events in parts) >= min(2, len(parts)):
                 most = _left(raw, hazard, lead)
-                name, curve = chosen(parts, method, most=most)
+                own = method if isinstance(method, str) else method[hazard][lead]
+                name, curve = chosen(parts, own, most=most)
             rows.append(curve)
             told.append(name)
         curves.append(np.stack(rows))
@@ -377,9 +381,9 @@ def _curves(
 
 
 def _held_curves(
-    tables: Sequence[Table], raw: Sequence[Table], method: Method
-) -> list[list[NDArray[np.float64]]]:
-    """Curves for each fold, of the others."""
+    tables: Sequence[Table], raw: Sequence[Table], names: Sequence[Sequence[Method]]
+) -> list[list[Curves]]:
+    """Curves for each fold, of the others, by the methods of the curves of all."""
     if len(tables) < 2:
         return []
     found = []
@@ -388,5 +392,5 @@ def _held_curves(
             [t for number, t in enumerate(kind) if number != fold]
             for kind in (tables, raw)
         )
-        found.append(_curves(rest, plain, method)[0])
+        found.append(_curves(rest, plain, names)[0])
     return found
