@@ -65,11 +65,12 @@ PARTS = (
 WINDOW = tuple(f"window_{name}" for name in PARTS)
 HISTORY, LEADS = 13, 12
 """Frames that networks see and forecast."""
-COLORS = {
-    "raw": "#b35806",
-    "calibrated": "#2166ac",
-    "isotonic, asked for": "#67a9cf",
+LINES = {
+    "raw": ("#fdb863", 5.0),
+    "calibrated": ("#2166ac", 2.0),
+    "isotonic, asked for": ("#1a1a1a", 0.8),
 }
+"""Colour and width of each in the diagrams: one upon the other all are seen."""
 BLURS = (1, 2, 4, 8)
 """Standard deviations of the Gaussian [pixels of 1 km]."""
 SEEDS = 4
@@ -336,8 +337,9 @@ def pooled(folder: Path) -> dict[str, xr.Dataset]:
             held = opened.load()
         found.setdefault(held.attrs["recipe"], []).append(held)
     return {
-        name: xr.concat(parts, "test").sum("test", keep_attrs=True)
-        for name, parts in found.items()
+        name: xr.concat(found[name], "test").sum("test", keep_attrs=True)
+        for name in RECIPES
+        if name in found
     }
 
 
@@ -370,7 +372,7 @@ def report(folder: Path) -> str:
                     f"{1 - brier / float(scores.brier.sel(last)):.3f} | "
                     f"{float(scores.brier_reliability.sel(at)):.5f} | "
                     f"{float(scores.brier_resolution.sel(at)):.5f} | "
-                    f"{1 - ever:.3f} | {float(grain.sel(at)):.1f} km |"
+                    f"{1 - ever:.3f} | {kilometres(grain.sel(at))} |"
                 )
         told = total.sel(forecast=total.crps_pairs > 0)
         crps, resolved = crps_score(told), resolution_score(told)
@@ -378,9 +380,14 @@ def report(folder: Path) -> str:
         for name in map(str, crps.forecast.values):
             lines.append(
                 f"| {name} | {float(crps.sel(forecast=name)):.4f} mm/h | "
-                f"{float(resolved.sel(forecast=name)):.1f} km |"
+                f"{kilometres(resolved.sel(forecast=name))} |"
             )
     return "\n".join(lines)
+
+
+def kilometres(length: xr.DataArray) -> str:
+    """A length, or a dash where nothing has one."""
+    return f"{float(length):.1f} km" if np.isfinite(length) else "-"
 
 
 def draw(folder: Path, path: Path) -> None:
@@ -401,17 +408,17 @@ def draw(folder: Path, path: Path) -> None:
         diagram = reliability_scores(total[list(PARTS)])
         for ax, hazard in zip(row, HAZARDS, strict=True):
             ax.plot([0, 1], [0, 1], color="0.6", lw=1, ls="--")
-            for name, color in COLORS.items():
+            for name, (color, width) in LINES.items():
                 one = diagram.sel(hazard=hazard, forecast=name)
                 # of fewer pixels than these a point says nothing
-                one = one.where(one["count"] >= 200)
+                one = one.where(one["count"] >= 200).dropna("bin")
                 ax.plot(
                     one.forecast_probability,
                     one.observed_frequency,
                     "o-",
                     color=color,
-                    ms=3,
-                    lw=1.2,
+                    ms=width + 2,
+                    lw=width,
                     label=name,
                 )
             ax.set_title(f"{recipe}: {hazard}", fontsize=9, loc="left")

@@ -7,6 +7,7 @@ import pytest
 import xarray as xr
 from hypothesis import given
 from hypothesis import strategies as st
+from pyproj import CRS, Transformer
 
 from stormfusion.errors import GridMismatchError
 from stormfusion.grids import (
@@ -54,6 +55,68 @@ def test_a_missing_row_is_told_even_at_the_end_of_a_long_axis():
     y[-1] += 1.0
     with pytest.raises(GridMismatchError, match="even spacing"):
         Grid(y, np.arange(3.0))
+
+
+@pytest.mark.parametrize(
+    ("crs", "unit", "units"),
+    [
+        ("+proj=laea +lat_0=46.8 +lon_0=8.2 +units=km +ellps=GRS80", 1e3, "km"),
+        ("+proj=laea +lat_0=46.8 +lon_0=8.2 +units=km +ellps=GRS80", 1e3, None),
+        ("+proj=laea +lat_0=46.8 +lon_0=8.2 +units=km +ellps=GRS80", 1.0, "m"),
+        ("EPSG:2263", 1200 / 3937, None),
+        ("EPSG:2263", 1.0, "m"),
+        ("EPSG:7415", 1.0, "m"),
+        ("EPSG:3035", 1.0, None),
+    ],
+)
+def test_projections_of_any_unit_put_points_where_proj_does(crs, unit, units):
+    there = CRS(crs).area_of_use
+    known = (there.west, there.south) if there else (8.0, 46.0)
+    own = Transformer.from_crs("EPSG:4326", crs, always_xy=True)
+    per = CRS(crs).axis_info[0].unit_conversion_factor
+    x, y = (value * per / unit for value in own.transform(*known))
+    step, attrs = 1000.0 / unit, {} if units is None else {"units": units}
+    field = xr.DataArray(
+        np.zeros((2, 3)),
+        dims=("y", "x"),
+        coords={
+            "y": ("y", y - step * np.arange(2), attrs),
+            "x": ("x", x + step * np.arange(3), attrs),
+            "crs": ((), 0, CRS(crs).to_cf()),
+        },
+        attrs={"grid_mapping": "crs"},
+    )
+    made = Grid.of(field)
+    np.testing.assert_allclose(made.spacing, 1000.0)
+    latitude, longitude = places(made, made.y[:1], made.x[:1])
+    np.testing.assert_allclose((longitude[0], latitude[0]), known, atol=1e-5)
+    # and once more, of what it writes itself
+    again = Grid.of(field.drop_vars("crs").assign_coords(made.coords()))
+    assert again.same_as(made)
+    np.testing.assert_array_equal(again.x, made.x)
+
+
+@pytest.mark.parametrize(
+    ("crs", "attrs", "factor", "east"),
+    [
+        ("+proj=longlat +pm=paris", {"units": "degrees_east"}, 1.0, 2.33722917),
+        ("+proj=longlat +pm=paris", {}, 1.0, 2.33722917),
+        ("EPSG:4807", {}, 0.9, 2.33722917),
+        ("EPSG:4326", {}, 1.0, 0.0),
+    ],
+)
+def test_longitudes_are_from_greenwich(crs, attrs, factor, east):
+    coords = {
+        "y": ("y", 50 - np.arange(3) / 100, attrs),
+        "x": ("x", 5 + np.arange(3) / 100, attrs),
+    }
+    field = xr.DataArray(np.zeros((3, 3)), coords, dims=("y", "x"), attrs={"crs": crs})
+    made = Grid.of(field)
+    assert made.degrees
+    np.testing.assert_allclose(made.x, factor * field.x + east, atol=1e-6)
+    np.testing.assert_allclose(made.y, factor * field.y)
+    assert Grid.of(field.assign_coords(made.coords())).same_as(made)
+    assert made.crop(slice(0, 2), slice(0, 2)).x[0] == made.x[0]
 
 
 def test_float32_latitudes_are_even():

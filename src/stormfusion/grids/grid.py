@@ -14,7 +14,9 @@ from stormfusion.grids.projections import (
     grid_mapping,
     is_geographic,
     is_turned,
+    parses,
     projection_of,
+    standard,
     transformer,
 )
 
@@ -37,7 +39,9 @@ class Grid:
         Centres of rows and columns, evenly spaced and monotone in either direction
         [m, or degrees where `degrees` is true]. They are copied and cannot be written.
     crs
-        The projection, as text that PROJ understands, or None where it is unknown.
+        The projection, as text that PROJ understands, or None where it is unknown. One
+        in another unit, such as kilometres or feet, becomes the like in metres, and
+        longitudes from another prime meridian become those from Greenwich.
     degrees
         Whether the coordinates are latitudes and longitudes.
 
@@ -59,8 +63,13 @@ class Grid:
     degrees: bool = False
 
     def __post_init__(self) -> None:
-        for name in ("y", "x"):
-            values = np.array(getattr(self, name), dtype=np.float64)
+        east = 0.0
+        if self.crs is not None and parses(self.crs):
+            known = standard(self.crs)
+            object.__setattr__(self, "crs", known.crs)
+            east = known.east if self.degrees else 0.0
+        for name, shift in (("y", 0.0), ("x", east)):
+            values = np.array(getattr(self, name), dtype=np.float64) + shift
             values.flags.writeable = False
             object.__setattr__(self, name, values)
             _check_regular(name, values)
@@ -158,8 +167,9 @@ class Grid:
         Read the grid of a labelled array with the dimensions `y` and `x`.
 
         Coordinates in any unit of length become metres; without units they are degrees
-        where their `standard_name` or the projection says so, and else taken to be
-        metres, see `measured`. The projection is that of a CF grid mapping, of
+        where their `standard_name` or the projection says so, and else taken to be in
+        the unit of the projection, metres where that is unknown, see `measured`. The
+        projection is that of a CF grid mapping, of
         rioxarray's `spatial_ref`, or of an attribute `crs`, `proj4`, `projection` or
         `proj`.
 
@@ -189,6 +199,8 @@ class Grid:
                 "one of 'y' and 'x' is in degrees and the other is not; correct the "
                 "units of the coordinates"
             )
+        if crs and _is_bare(array) and is_geographic(crs) == y_degrees:
+            y, x = (values * standard(crs).factor for values in (y, x))
         crs = crs or (LATITUDE_LONGITUDE if y_degrees else None)
         return cls(y, x, crs, y_degrees)
 

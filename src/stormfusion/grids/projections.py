@@ -3,7 +3,8 @@
 import contextlib
 import warnings
 from functools import lru_cache
-from typing import Any
+from math import degrees
+from typing import Any, NamedTuple
 
 import xarray as xr
 
@@ -83,6 +84,67 @@ def _parse(crs: str) -> Any:
     from pyproj import CRS
 
     return CRS.from_user_input(crs)
+
+
+class Standard(NamedTuple):
+    """A projection in metres, or in degrees from Greenwich, and the way to it."""
+
+    crs: str
+    factor: float
+    """Metres or degrees in the unit of the projection as it was given."""
+    east: float
+    """Its prime meridian [degrees east of Greenwich], 0 where it is not of degrees."""
+
+
+@lru_cache(maxsize=64)
+def standard(crs: str) -> Standard:
+    """
+    A projection in metres, or in degrees from Greenwich, for one in any unit.
+
+    One that is so already keeps its text.
+
+    Examples
+    --------
+    >>> standard("EPSG:3035")
+    Standard(crs='EPSG:3035', factor=1.0, east=0.0)
+    >>> standard("+proj=laea +lat_0=52 +lon_0=10 +units=km").factor
+    1000.0
+    >>> round(standard("+proj=longlat +pm=paris").east, 4)
+    2.3372
+    """
+    parsed = _parse(crs)
+    # of a height beside them, the third axis
+    factors = [axis.unit_conversion_factor for axis in parsed.axis_info[:2]]
+    factor, east = factors[0] if factors else 1.0, 0.0
+    if parsed.is_geographic:
+        factor = round(degrees(factor), 12)
+        first = parsed.prime_meridian
+        if first is not None and not parsed.is_derived:
+            east = degrees(first.longitude * first.unit_conversion_factor)
+    if factor == 1.0 and east == 0.0:
+        return Standard(crs, 1.0, 0.0)
+    described = parsed.to_json_dict()
+    _standardize(described)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        text = str(type(parsed).from_json_dict(described).to_wkt())
+    return Standard(text, factor, east)
+
+
+def _standardize(described: dict[str, Any]) -> None:
+    """Write metres, degrees and Greenwich into a PROJJSON description."""
+    for part in [*described.get("components", [])[:1], described.get("source_crs")]:
+        if part is not None:
+            _standardize(part)
+    if "coordinate_system" not in described:
+        return
+    described.pop("id", None)
+    of_degrees = "Geographic" in described["type"]
+    for axis in described["coordinate_system"]["axis"][:2]:
+        axis["unit"] = "degree" if of_degrees else "metre"
+    if of_degrees:
+        for name in ("datum", "datum_ensemble"):
+            described.get(name, {}).pop("prime_meridian", None)
 
 
 @lru_cache(maxsize=64)
