@@ -91,6 +91,43 @@ def test_probabilities_agree_with_each_other(fitted) -> None:
     np.testing.assert_allclose(made.dataset.duration, expected, rtol=1e-5, atol=1e-5)
 
 
+def test_of_an_ensemble_and_its_footprint_the_probability_is_one(fitted) -> None:
+    members, _, _ = case(97).make()
+    made = Ensemble(members.to_dataset()).calibrate(fitted)
+    for hazard, has in ((HAZARDS[0], 1), ("rain_rate >= 3 mm h-1", 0)):
+        chance = made.probability(hazard)
+        told = made.footprint(hazard).dataset
+        np.testing.assert_allclose(chance, told.probability[0], rtol=1e-6)
+        assert chance.attrs["calibrated"] == told.calibrated.item() == has
+    plain = Ensemble(members.to_dataset()).probability(HAZARDS[0])
+    assert plain.attrs["calibrated"] == 0
+    assert not np.allclose(plain, made.probability(HAZARDS[0]))
+
+
+def test_hazards_that_imply_each_other_agree(fitted) -> None:
+    members, _, _ = case(96).make()
+    members = members.assign_coords(
+        y=("y", 1e3 * np.arange(SIZE), {"units": "m"}),
+        x=("x", 1e3 * np.arange(SIZE), {"units": "m"}),
+    )
+    made = Ensemble(members.to_dataset()).calibrate(fitted)
+    here = HAZARDS[0]
+    wider = [
+        f"{here} in 10 min",
+        f"{here} within 1 km",
+        f"{here} in 15 min within 2 km",
+    ]
+    alone = made.footprint(here).dataset
+    told = made.footprint(*wider, here).dataset
+    for name in ("probability", "window_probability"):
+        own, easier = told[name][-1], told[name][:-1]
+        # the calibrated one is what it is alone, whatever else is asked for
+        np.testing.assert_array_equal(own, alone[name][0])
+        assert ((easier >= own) | np.isnan(easier)).all()
+        assert (easier == own).any()
+        assert (told[name][2] >= told[name][0]).where(told[name][2].notnull(), 1).all()
+
+
 def test_probabilities_follow_their_curve(fitted) -> None:
     dataset = xr.Dataset(
         {

@@ -90,6 +90,19 @@ def test_fitting_anew_forgets_it(catalog) -> None:
 def test_a_calibration_can_be_given(nowcaster, catalog) -> None:
     made = Nowcaster("persistence", history=2, leads=4).fit(catalog[:3], progress=False)
     assert made.calibrate(nowcaster.calibration).calibration is nowcaster.calibration
+    assert "by persistence of 4 events" in nowcaster.calibration.text()
+
+
+def test_a_calibration_of_another_recipe_is_told_of(nowcaster) -> None:
+    given = nowcaster.calibration
+    other = Nowcaster("steps", history=3, leads=4)
+    with pytest.warns(UserWarning, match=r"by 'persistence', whose .* not .*'steps'"):
+        assert other.calibrate(given).calibration is given
+    for wrong, said in (({"leads": 3}, "of 4 leads"), ({"target": "rain_rate"}, "of ")):
+        made = Nowcaster("steps", history=3, **{"leads": 4, **wrong})
+        with pytest.raises(ValueError, match=rf"{said}.*calibrate it on a catalog"):
+            made.calibrate(given)
+        assert made.calibration is None
 
 
 def test_one_event_is_warned_of(catalog) -> None:

@@ -12,6 +12,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from stormfusion import checkpoint
+from stormfusion.calibration.agreeing import agree
 from stormfusion.calibration.members import MemberMap
 from stormfusion.calibration.tables import mapped_members
 from stormfusion.errors import CheckpointError
@@ -59,7 +60,9 @@ class Calibration:
             some = int((strength > 0).sum())
             parts.append(f"quantile mapping of {some} of {len(strength)} leads")
         if self.mapping.spreads:
-            parts.append(f"spread times {spread.min():g} to {spread.max():g}")
+            least, most = f"{spread.min():g}", f"{spread.max():g}"
+            span = least if least == most else f"{least} to {most}"
+            parts.append(f"spread times {span}")
         if not parts:
             parts.append("members as they are")
         plain = [name for name, curve in self.curves.items() if _is_plain(curve)]
@@ -68,8 +71,10 @@ class Calibration:
         if plain:
             parts.append(f"probabilities as they are of {'; '.join(plain)}")
         told = self.report.attrs
-        text = f"{', '.join(parts)}; fitted on {told['cases']} forecasts of "
-        text += f"{told['groups']} events"
+        text = f"{', '.join(parts)}; fitted on {_counted(told['cases'], 'forecast')} "
+        if "recipe" in told:
+            text += f"by {told['recipe']} "
+        text += f"of {_counted(told['groups'], 'event')}"
         crps = self.report["crps"].mean("lead")
         text += f"; CRPS {_change(crps, 'fitted')} on them, {_change(crps, 'held out')}"
         text += " held out"
@@ -113,13 +118,40 @@ class Calibration:
         """
         yield from mapped_members(values, self.mapping)
 
+    def probability(
+        self, hazard: str | Hazard, share: NDArray[np.floating[Any]]
+    ) -> NDArray[np.floating[Any]]:
+        """
+        The calibrated probability of a hazard.
+
+        Parameters
+        ----------
+        hazard
+            One without a curve keeps its probability.
+        share
+            Of the calibrated members that tell it, (lead, ...).
+        """
+        parts = [self._told(str(hazard), part, n) for n, part in enumerate(share)]
+        return np.stack(parts).astype(share.dtype)
+
+    def _told(
+        self, hazard: str, share: NDArray[np.floating[Any]], place: int
+    ) -> NDArray[np.floating[Any]]:
+        curve = self.curves.get(hazard)
+        if curve is None:
+            return share
+        nodes = np.linspace(0.0, 1.0, curve.shape[1])
+        return np.asarray(np.interp(share, nodes, curve[place]))
+
     def footprint(self, dataset: xr.Dataset) -> xr.Dataset:
         """
         A footprint's dataset with calibrated probabilities.
 
         Those of hazards without a curve stay as they are, and `calibrated` says so.
-        Where curves put the probability of a harder hazard above that of an easier one,
-        or that of a lead above that of the window, it is moved to where they agree.
+        Where curves make one hazard likelier than another that never fails to come with
+        it, such as one of a lower threshold or within some distance, the harder of two
+        that are calibrated is lowered, and one that is not is moved to where the others
+        leave it room. A window is at least as likely as each of its leads.
 
         Parameters
         ----------
@@ -134,18 +166,11 @@ class Calibration:
             if name in dataset:
                 found[name] = dataset[name].copy(data=dataset[name].to_numpy().copy())
         for number, name in enumerate(names):
-            curve = self.curves.get(name)
-            if curve is None:
-                continue
-            nodes = np.linspace(0.0, 1.0, curve.shape[1])
             window = found["window_probability"].to_numpy()
-            window[number] = np.interp(window[number], nodes, curve[-1])
+            window[number] = self._told(name, window[number], -1)
             if "probability" in found:
                 chance = found["probability"].to_numpy()
-                for lead in range(len(curve) - 1):
-                    chance[number, lead] = np.interp(
-                        chance[number, lead], nodes, curve[lead]
-                    )
+                chance[number] = self.probability(name, chance[number])
         self._agree(found, names)
         has = np.array([name in self.curves for name in names], dtype=np.int8)
         told = "whether the probabilities of the hazard are calibrated"
@@ -155,29 +180,20 @@ class Calibration:
         )
 
     def _agree(self, dataset: xr.Dataset, names: list[str]) -> None:
-        """No harder hazard is likelier, and no lead likelier than the window."""
+        """No hazard is likelier than one it implies, and no lead than the window."""
         hazards = [Hazard.parse(name) for name in names]
+        calibrated = [name in self.curves for name in names]
         window = dataset["window_probability"].to_numpy()
-        chance = dataset["probability"].to_numpy() if "probability" in dataset else None
-        order = np.argsort([h.threshold for h in hazards], kind="stable")
-        for place, hard in enumerate(order):
-            for easy in order[:place]:
-                a, b = hazards[easy], hazards[hard]
-                if (a.variable, a.window, a.distance) != (
-                    b.variable,
-                    b.window,
-                    b.distance,
-                ):
-                    continue
-                np.fmin(window[hard], window[easy], out=window[hard])
-                if chance is not None:
-                    np.fmin(chance[hard], chance[easy], out=chance[hard])
-        if chance is not None:
-            for number in range(len(names)):
-                most = np.fmax.reduce(chance[number], axis=0)
-                known = ~np.isnan(window[number])
-                window[number][known] = np.fmax(window[number], most)[known]
-            self._last(dataset, hazards, chance)
+        agree(window, hazards, calibrated)
+        if "probability" not in dataset:
+            return
+        chance = dataset["probability"].to_numpy()
+        agree(chance, hazards, calibrated)
+        for number in range(len(names)):
+            most = np.fmax.reduce(chance[number], axis=0)
+            known = ~np.isnan(window[number])
+            window[number][known] = np.fmax(window[number], most)[known]
+        self._last(dataset, hazards, chance)
 
     @staticmethod
     def _last(dataset: xr.Dataset, hazards: list[Hazard], chance: NDArray[Any]) -> None:
@@ -277,6 +293,10 @@ class Calibration:
                 "; fit it again"
             ) from error
         return cls(mapping, curves, report)
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _is_plain(curve: NDArray[np.float64]) -> bool:

@@ -142,6 +142,9 @@ class Ensemble(Members):
         """
         Share of the members that know a pixel in which a hazard occurs, by lead [1].
 
+        It is calibrated as in a footprint of this hazard alone, where the ensemble is
+        and its calibration has a curve for it; `attrs["calibrated"]` tells, 1 or 0.
+
         Parameters
         ----------
         hazard
@@ -165,10 +168,17 @@ class Ensemble(Members):
         total = float(np.sum(self._shares()))
         hole = known < KNOWN * total * (1 - 1e-9)
         share = np.where(hole, np.nan, over / np.where(known > 0, known, 1.0))
-        attrs = {"units": "1", "long_name": "probability of the hazard"}
-        found_share = like.copy(data=share.clip(max=1.0).astype(np.float32))
-        found_share.attrs = attrs
-        return found_share.rename("probability").assign_coords(hazard=str(found[0]))
+        chance = like.copy(data=share.clip(max=1.0).astype(np.float32))
+        told = False
+        if self.calibration is not None:
+            told = str(found[0]) in self.calibration.curves
+            chance.data = self.calibration.probability(found[0], chance.to_numpy())
+        chance.attrs = {
+            "units": "1",
+            "long_name": "probability of the hazard",
+            "calibrated": int(told),
+        }
+        return chance.rename("probability").assign_coords(hazard=str(found[0]))
 
     def footprint(
         self,

@@ -59,7 +59,7 @@ class Calibrated(Forecaster):
         ----------
         validation
             Events that were not learned from; every window is forecast, as in
-            `evaluate`. Or a calibration that was fitted before.
+            `evaluate`. Or a calibration that was fitted before, on its forecasts.
         hazards
             Whose probabilities are calibrated besides the members.
         members
@@ -85,17 +85,18 @@ class Calibrated(Forecaster):
         UserWarning
             If there is one event only, so that nothing can be held out, or a method
             that was asked for makes a score worse by more than a percent on events held
-            out, or a hazard never came.
+            out, or a hazard never came, or the calibration is of another recipe.
 
         Raises
         ------
         CatalogError
             If there is nothing to forecast.
         ValueError
-            If a setting is out of range.
+            If a setting is out of range, or the calibration of another variable or
+            other leads.
         """
         if isinstance(validation, Calibration):
-            self.calibration = validation
+            self.calibration = self._accepted(validation)
             return self
         building.check_catalog(validation, "to calibrate on")
         caster = self._caster(*validation, dressed=True, calibrated=False)
@@ -118,7 +119,32 @@ class Calibrated(Forecaster):
             seed=self.seed,
             progress=progress,
         )
+        self.calibration.report.attrs["recipe"] = self.name
         return self
+
+    def _accepted(self, given: Calibration) -> Calibration:
+        """A calibration that was fitted before; one of another recipe is told of."""
+        leads = self.leads if self._fitted is None else self.task.leads
+        if given.leads != leads:
+            raise ValueError(
+                f"the calibration is of {given.leads} leads, {self.name!r} forecasts "
+                f"{leads}; calibrate it on a catalog"
+            )
+        target = self.target if self._fitted is None else self.task.target
+        if target is not None and given.variable != target:
+            raise ValueError(
+                f"the calibration is of {given.variable}, {self.name!r} forecasts "
+                f"{target}; calibrate it on a catalog"
+            )
+        recipe = given.report.attrs.get("recipe", self.name)
+        if recipe != self.name:
+            warnings.warn(
+                f"the calibration was fitted on forecasts by {recipe!r}, whose errors "
+                f"are not those of {self.name!r}; calibrate that on a catalog",
+                UserWarning,
+                stacklevel=3,
+            )
+        return given
 
 
 def hindcasts(caster: Hindcaster, catalog: Catalog, members: int) -> list[Case]:
