@@ -6,7 +6,9 @@ import xarray as xr
 from tests.test_footprint import HAZARD, labelled, one_pixel, stored
 
 from stormfusion import Ensemble
+from stormfusion.grids import grid_mapping, projection_of, title
 from stormfusion.losses import MSE
+from stormfusion.products.files.conventions import conventional
 
 
 def ensemble(members: int = 7) -> Ensemble:
@@ -21,6 +23,53 @@ def test_probability_by_hand() -> None:
     assert probability.attrs["units"] == "1"
     assert probability["hazard"].item() == HAZARD
     assert probability.dtype == np.float32
+
+
+def test_half_precision_is_converted_in_single() -> None:
+    kelvin = one_pixel([250.0], [250.0], variable="ir107").astype(np.float16)
+    kelvin.attrs["units"] = "K"
+    made = Ensemble(kelvin.to_dataset(name="ir107"))
+    assert made.probability("ir107 >= 250 K").item() == 1.0
+    slow = one_pixel([36.0], [36.0], variable="rain_rate") / 3.6e6
+    slow.attrs["units"] = "m s-1"
+    made = Ensemble(slow.astype(np.float16, keep_attrs=True).to_dataset())
+    np.testing.assert_allclose(made.mean(), 36.0, rtol=0.01)
+
+
+def test_a_projection_that_was_left_behind_is_told_of() -> None:
+    values = labelled(stored(np.random.default_rng(0), (2, 1, 4, 4)))
+    values.attrs["grid_mapping"] = "crs"
+    with pytest.warns(
+        UserWarning, match=r"'crs', which is not there.*\['vil', 'crs'\]"
+    ):
+        made = Ensemble(values.to_dataset())
+    written = conventional(made.footprint(HAZARD).dataset)
+    assert "grid_mapping" not in written["probability"].attrs
+    assert "grid_mapping" not in written["mean"].attrs
+
+
+@pytest.mark.parametrize("where", ["array", "dataset", "variable", "coordinate"])
+def test_footprints_keep_the_projection_wherever_it_is_told(where) -> None:
+    axes = {d: (d, 1e3 * np.arange(4), {"units": "m"}) for d in "yx"}
+    values = labelled(stored(np.random.default_rng(0), (2, 1, 4, 4)))
+    dataset = values.assign_coords(axes).to_dataset()
+    if where == "array":
+        dataset["vil"].attrs["crs"] = "EPSG:32632"
+    elif where == "dataset":
+        dataset.attrs["crs"] = "EPSG:32632"
+    else:
+        dataset["crs"] = ((), 0, grid_mapping("EPSG:32632"))
+        dataset["vil"].attrs["grid_mapping"] = "crs"
+        dataset = dataset.set_coords("crs") if where == "coordinate" else dataset
+    made = Ensemble(dataset)
+    told = [made.probability(HAZARD), made.mean(), made.footprint(HAZARD).dataset]
+    for result in told:
+        assert "zone 32N" in title(projection_of(result))
+
+
+def test_shares_are_not_taken_for_percentiles() -> None:
+    with pytest.warns(UserWarning, match=r"all below the first; of shares"):
+        ensemble().footprint(HAZARD, percentiles=(0.1, 0.9))
 
 
 def test_percentile_mean_and_spread_by_hand() -> None:
@@ -212,7 +261,7 @@ def test_what_cannot_be_asked() -> None:
     single = Ensemble(made.dataset.isel(member=[0]))
     with pytest.raises(ValueError, match=r"one member has no spread, wanted 2 or more"):
         single.spread()
-    with pytest.raises(ValueError, match=r"got 1 members, wanted 2 or more"):
+    with pytest.raises(ValueError, match=r"got 1 member, wanted 2 or more"):
         single.footprint(HAZARD)
 
 

@@ -171,6 +171,7 @@ def test_members_and_their_order_do_not_matter() -> None:
     xr.testing.assert_allclose(one, other, rtol=1e-6)
 
 
+@pytest.mark.filterwarnings("ignore:percentiles are .* all below the first")
 @settings(max_examples=30, deadline=None)
 @given(st.lists(st.integers(0, 254), min_size=2, max_size=12), st.floats(0, 100))
 def test_a_percentile_is_a_member(codes: list[int], percentile: float) -> None:
@@ -221,9 +222,9 @@ def test_other_members_are_refused() -> None:
     with pytest.raises(ValueError, match=r"shape \(1, 2, 3\), wanted that of the fore"):
         gathered.add(np.zeros((1, 2, 3), dtype=np.float32))
     gathered.add(np.zeros((1, 2, 2), dtype=np.float32))
-    with pytest.raises(ValueError, match=r"got 1 members, wanted 2 or more"):
+    with pytest.raises(ValueError, match=r"got 1 member, wanted 2 or more"):
         gathered.finish()
-    with pytest.raises(ValueError, match=r"got 1 members, wanted 2 or more"):
+    with pytest.raises(ValueError, match=r"got 1 member, wanted 2 or more"):
         stacked(labelled(np.zeros((1, 1, 2, 2))), ())
 
 
@@ -344,9 +345,12 @@ def test_verify_names_what_is_absent() -> None:
         made.verify(truth.to_dataset(name="rain"))
     with pytest.raises(ValueError, match=r"no hazard to verify"):
         streamed(members).verify(truth)
-    plain = Footprint(made.dataset.drop_vars("time"))
+    plain = made.dataset.drop_vars("time")
     with pytest.raises(ValueError, match=r"forecast has no valid times"):
-        plain.verify(truth)
+        Footprint(plain.drop_vars("reference_time")).verify(truth)
+    # the start and the leads tell them as well
+    known = made.verify(truth).drop_vars("time")
+    xr.testing.assert_identical(Footprint(plain).verify(truth), known)
 
 
 def test_plot_returns_the_figure() -> None:

@@ -70,6 +70,49 @@ def test_curves_and_value_are_of_all_leads_together() -> None:
     assert 0 < float(scores.economic_value.max()) <= 1
 
 
+def test_of_each_lead_there_are_curves_and_value_too() -> None:
+    members = rain()
+    made = streamed(members, [RATE])
+    truth = members.isel(member=1, drop=True)
+    scores = made.verify(truth)
+    curves = [str(name) for name in scores if str(name).startswith("lead_")]
+    assert {"lead_pod", "lead_economic_value", "lead_consistency_upper"} <= {*curves}
+    for lead in range(4):
+        one = made.dataset[["probability"]].isel(lead=slice(lead, lead + 1))
+        alone = Footprint(one).verify(truth.isel(lead=slice(lead, lead + 1)))
+        for name in curves:
+            np.testing.assert_allclose(
+                scores[name].isel(lead=lead), alone[name.removeprefix("lead_")]
+            )
+
+
+def placed(array: xr.DataArray, scale: float = 1.0, **crs: str) -> xr.DataArray:
+    """On a grid of kilometres, or in other units of length, of a projection."""
+    attrs = {"units": {1.0: "m", 1e-3: "km"}[scale]}
+    axes = {d: (d, scale * 1e3 * np.arange(array.sizes[d]), attrs) for d in "yx"}
+    return array.assign_coords(axes).assign_attrs(crs)
+
+
+def test_places_in_other_units_are_the_same() -> None:
+    members = rain()
+    made = streamed(placed(members, crs="EPSG:32632"), [RATE])
+    truth = members.isel(member=0, drop=True)
+    known = made.verify(placed(truth, crs="EPSG:32632"))
+    xr.testing.assert_identical(made.verify(placed(truth, 1e-3)), known)
+    moved = placed(truth, 1e-3)
+    with pytest.raises(GridMismatchError, match=r"other places"):
+        made.verify(moved.assign_coords(x=moved.x + 1.0))
+
+
+def test_an_observation_in_another_projection_is_refused() -> None:
+    members = placed(rain(), crs="EPSG:32632")
+    truth = placed(rain().isel(member=0, drop=True), crs="EPSG:32633")
+    with pytest.raises(GridMismatchError, match=r"zone 33N' and .* zone 32N', wanted"):
+        Ensemble(members.to_dataset()).footprint(RATE).verify(truth)
+    with pytest.raises(GridMismatchError, match=r"zone 33N' and .* zone 32N', wanted"):
+        Ensemble(members.to_dataset()).verify(truth, distances=())
+
+
 def test_sharpness_is_the_variance_of_the_probabilities() -> None:
     members = rain()
     made = streamed(members, [RATE])

@@ -142,7 +142,7 @@ def test_a_member_without_weight_is_none(make, place: int) -> None:
 @MAKERS
 def test_two_members_need_weight(make) -> None:
     members = one_pixel([1.0], [2.0], [3.0])
-    with pytest.raises(ValueError, match="got 1 members, wanted 2 or more"):
+    with pytest.raises(ValueError, match="got 1 member, wanted 2 or more"):
         make(members, (), weights=np.array([0.0, 1.0, 0.0]))
 
 

@@ -9,6 +9,7 @@ import pytest
 import xarray as xr
 
 from stormfusion import Footprint
+from stormfusion.errors import GridMismatchError
 from stormfusion.grids import Grid
 from stormfusion.products.files.swaths import features_of, levels_of, write_geojson
 
@@ -53,6 +54,14 @@ def test_areas_lie_where_their_pixels_lie(grid_of, down, left) -> None:
     latitude, longitude = places(grid, y, x)
     within = shapely.contains_xy(polygon, longitude, latitude)
     np.testing.assert_array_equal(within, inside)
+
+
+@pytest.mark.parametrize("chance", [0.0, 1.0])
+def test_without_a_projection_there_are_no_areas_wet_or_dry(chance) -> None:
+    bare = Grid(1e3 * np.arange(3), 1e3 * np.arange(3))
+    made = risk_of(np.full((3, 3), chance), bare)
+    with pytest.raises(GridMismatchError, match=r"projection of this grid is unknown"):
+        features_of(made, 0.5)
 
 
 def test_rings_turn_as_the_standard_asks(grid_of) -> None:

@@ -20,7 +20,7 @@ from stormfusion.data.packing import FLOAT
 from stormfusion.data.sources import ArraySource, FileSource, GriddedFrames
 from stormfusion.data.task import RADAR, interval
 from stormfusion.errors import CatalogError, CorruptFileError, MissingExtraError
-from stormfusion.grids import FINEST, Grid, measured
+from stormfusion.grids import FINEST, Grid, measured, tell_of_lost_projection
 
 FAR = 2e5
 """No weather radar has pixels further apart than this [m]."""
@@ -145,6 +145,7 @@ def _frames_of(
         source = ArraySource(array)
         time, grid = _times(array), measured(array)
         _doubt(array, grid)
+        tell_of_lost_projection(array, name, stacklevel=4)
         found[variable] = GriddedFrames(variable, time, grid, packing, source)
     return found, unitless
 

@@ -3,6 +3,12 @@
 import numpy as np
 import xarray as xr
 
+from stormfusion.grids import (
+    PROJECTION_KEYS,
+    grid_mapping,
+    projection_of,
+    tell_of_lost_projection,
+)
 from stormfusion.units import as_ours
 
 
@@ -35,6 +41,8 @@ def checked(dataset: xr.Dataset, name: str) -> xr.Dataset:
     _check_times(values)
     if "weight" in dataset.coords:
         _check_weights(dataset["weight"])
+    dataset = _projected(dataset, values)
+    tell_of_lost_projection(dataset[name], name, stacklevel=4)
     found = {name: as_ours(values, name)}
     if "initial" in dataset:
         if set(dataset["initial"].dims) != {"y", "x"}:
@@ -44,6 +52,17 @@ def checked(dataset: xr.Dataset, name: str) -> xr.Dataset:
             )
         found["initial"] = as_ours(dataset["initial"], name)
     return dataset.assign(found)
+
+
+def _projected(dataset: xr.Dataset, values: xr.DataArray) -> xr.Dataset:
+    """The dataset, its projection a coordinate, which what is made of it keeps."""
+    keys = {key for key in PROJECTION_KEYS if key in values.attrs}
+    bare = values.copy(deep=False)
+    bare.attrs = {k: v for k, v in values.attrs.items() if k not in keys}
+    known = projection_of(values) or projection_of(dataset)
+    if known is None or projection_of(bare) is not None:
+        return dataset
+    return dataset.assign_coords(crs=((), np.int32(0), grid_mapping(known)))
 
 
 def _check_times(values: xr.DataArray) -> None:

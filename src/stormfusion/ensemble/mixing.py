@@ -7,7 +7,7 @@ import numpy as np
 import xarray as xr
 
 from stormfusion.errors import GridMismatchError
-from stormfusion.grids import PROJECTION_KEYS, Grid
+from stormfusion.grids import PROJECTION_KEYS, Grid, projection_of, title
 
 
 def mixed(
@@ -162,9 +162,11 @@ def _check_same(first: xr.DataArray, other: xr.DataArray, number: int) -> None:
             "both have"
         )
     if "y" in first.coords and "x" in first.coords and not _same_places(first, other):
+        one, two = (title(projection_of(array)) for array in (first, other))
         raise GridMismatchError(
-            f"ensembles 0 and {number} lie on different grids, or their rows run "
-            "another way; regrid or sort one of them"
+            f"ensembles 0 and {number} lie on different grids or in different "
+            f"projections ({one} and {two}), or their rows run another way; regrid or "
+            "sort one of them"
         )
     for name in ("reference_time", "time"):
         if name in first.coords and name in other.coords:

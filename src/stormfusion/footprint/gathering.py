@@ -216,9 +216,10 @@ class Accumulator:
             If no pixel is known in half of the members at all leads.
         """
         if self.members < 2:
+            noun = "member" if self.members == 1 else "members"
             raise ValueError(
-                f"got {self.members} members, wanted 2 or more of some weight for a "
-                "footprint; raise members="
+                f"got {self.members} {noun}, wanted 2 or more of some weight for a "
+                "footprint; ask a nowcaster for more with members="
             )
         if self.finished:
             raise ValueError("the footprint is finished already; keep what it returned")
@@ -323,4 +324,11 @@ def check_percentiles(percentiles: Sequence[float]) -> tuple[float, ...]:
             raise ValueError(
                 f"percentiles are {found}, wanted numbers from 0 to 100, each once"
             )
+    if found and min(found) > 0 and max(found) < 1:
+        warnings.warn(
+            f"percentiles are {found}, all below the first; of shares, such as 0.9, "
+            "write 100 times as much",
+            UserWarning,
+            stacklevel=5,
+        )
     return found

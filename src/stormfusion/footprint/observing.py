@@ -6,7 +6,9 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from stormfusion.errors import GridMismatchError
 from stormfusion.footprint.fields import Fields, Means, Reading
+from stormfusion.grids import Grid, same_projection, title
 from stormfusion.hazards import Hazard
 from stormfusion.units import as_ours
 
@@ -80,6 +82,7 @@ def at_leads(
                 f"observed has a {dim} twice, wanted each once; call "
                 f"observed.drop_duplicates({dim!r})"
             )
+    observed = _in_place(observed, forecast)
     if "lead" in observed.dims:
         return observed
     if "time" not in observed.dims:
@@ -87,12 +90,16 @@ def at_leads(
             f"observed has dimensions {observed.dims}, wanted lead or time; give the "
             "frames that follow the reference time"
         )
-    if "time" not in forecast.coords:
+    if "time" in forecast.coords:
+        wanted = np.atleast_1d(forecast["time"].to_numpy())
+    elif {"reference_time", "lead"} <= set(forecast.coords):
+        start = forecast["reference_time"].to_numpy()
+        wanted = np.atleast_1d(start + forecast["lead"].to_numpy())
+    else:
         raise ValueError(
             "the forecast has no valid times, its leads cannot be found in observed; "
-            "give it the coordinate time, or observed the dimension lead"
+            "give it the coordinate reference_time, or observed the dimension lead"
         )
-    wanted = np.atleast_1d(forecast["time"].to_numpy())
     absent = ~np.isin(wanted, observed["time"].to_numpy())
     if absent.any():
         first, *_, last = np.datetime_as_string(wanted[[0, 0, -1]], "s")
@@ -102,6 +109,24 @@ def at_leads(
         )
     chosen = observed.sel(time=wanted).drop_vars("time").rename(time="lead")
     return chosen.assign_coords(lead=forecast["lead"].to_numpy())
+
+
+def _in_place(
+    observed: xr.DataArray, forecast: xr.Dataset | xr.DataArray
+) -> xr.DataArray:
+    """The observation, with the places of the forecast where they are these."""
+    sizes = [array.sizes.get(dim, 0) for array in (observed, forecast) for dim in "yx"]
+    if min(sizes) < 2 or not {"y", "x"} <= {*observed.coords} & {*forecast.coords}:
+        return observed
+    own, wanted = Grid.of(observed), Grid.of(forecast)
+    if own.degrees == wanted.degrees and not same_projection(own, wanted):
+        raise GridMismatchError(
+            f"observed is in the projection {title(own.crs)} and the forecast in "
+            f"{title(wanted.crs)}, wanted the same; regrid it with grids.Regridder"
+        )
+    if not own.same_as(wanted):
+        return observed
+    return observed.assign_coords(y=forecast["y"], x=forecast["x"])
 
 
 def at_start(

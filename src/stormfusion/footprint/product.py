@@ -132,9 +132,9 @@ class Footprint(Shown):
         Parameters
         ----------
         observed
-            The observed variable at the times of the leads, with `lead` or `time`. With
-            `time`, the frame at the start of the forecast is used for sums of rain
-            where it is there too. Rain is summed as that of the forecast was.
+            The observed variable at the times of the leads, with `lead` or `time`. Sums
+            of rain follow its motion, as in the forecast; with `time` they begin at the
+            frame at the start of the forecast, where that is there too.
         scales
             Widths of the windows of the fractions skill score [pixels], odd.
         bins
@@ -154,8 +154,9 @@ class Footprint(Shown):
               `verification.verify(..., probability=True)`;
             - `sharpness`, the variance of the probabilities;
             - `pod` and `pofd` along `bin`, the ROC curve, and `economic_value` along
-              `cost_loss`, of all leads together. That and `roc_area` tell warnings
-              apart in steps of half a percent, however few bins the curve has;
+              `cost_loss`. That and `roc_area` tell warnings apart in steps of half a
+              percent, however few bins the curve has. These curves and the reliability
+              diagram are of all leads together; of each lead they begin with `lead_`;
             - the `quantile_score` of each percentile, and `crps`, which is estimated
               from the percentiles and says from how many, in the units of the variable;
               for that of the members see `Ensemble.verify`.

@@ -130,19 +130,24 @@ def _of_chance(
     )
     sums = verification.probability_sums(chance, occurred, bins=bins)
     finely = verification.probability_sums(chance, occurred, bins=STEPS)
-    area = verification.roc_scores(finely)["roc_area"]
+    scores = {
+        **{str(name): score for name, score in found.data_vars.items()},
+        "roc_area": verification.roc_scores(finely)["roc_area"],
+        "sharpness": sharp,
+    }
     if "lead" in sums.dims:
+        diagram = verification.reliability_scores(sums).data_vars.items()
+        own = {str(name): curve for name, curve in diagram} | _warnings(sums, finely)
+        scores |= {f"lead_{name}": curve for name, curve in own.items()}
         sums, finely = (s.sum("lead", keep_attrs=True) for s in (sums, finely))
+    return scores | _warnings(sums, finely)
+
+
+def _warnings(sums: xr.Dataset, finely: xr.Dataset) -> dict[str, xr.DataArray]:
+    """What one who warns from a probability on hits, and what it is worth."""
     curve = verification.roc_scores(sums)
     value = verification.value_score(finely).drop_vars("base_rate", errors="ignore")
-    return {
-        **{str(name): score for name, score in found.data_vars.items()},
-        "roc_area": area,
-        "sharpness": sharp,
-        "pod": curve["pod"],
-        "pofd": curve["pofd"],
-        "economic_value": value,
-    }
+    return {"pod": curve["pod"], "pofd": curve["pofd"], "economic_value": value}
 
 
 def _of_percentiles(

@@ -8,7 +8,14 @@ from stormfusion.grids.grid import (
     places,
     same_projection,
 )
-from stormfusion.grids.projections import PROJECTION_KEYS, proj4
+from stormfusion.grids.projections import (
+    PROJECTION_KEYS,
+    grid_mapping,
+    proj4,
+    projection_of,
+    tell_of_lost_projection,
+    title,
+)
 from stormfusion.grids.regridder import KNOWN_AREA, Regridder, overlap
 
 __all__ = [
@@ -17,10 +24,14 @@ __all__ = [
     "PROJECTION_KEYS",
     "Grid",
     "Regridder",
+    "grid_mapping",
     "latitude_longitude",
     "measured",
     "overlap",
     "places",
     "proj4",
+    "projection_of",
     "same_projection",
+    "tell_of_lost_projection",
+    "title",
 ]

@@ -67,6 +67,24 @@ def _text_of_mapping(attrs: dict[str, Any]) -> str | None:
     return None
 
 
+def tell_of_lost_projection(array: xr.DataArray, name: str, *, stacklevel: int) -> None:
+    """
+    Warn where a grid mapping is named, is not there, and no projection is known.
+
+    xarray leaves it behind where a variable is taken out of its dataset.
+    """
+    named = array.attrs.get("grid_mapping") or array.encoding.get("grid_mapping")
+    lost = str(named or "").split(":")[0].strip()
+    if not lost or lost in array.coords or projection_of(array) is not None:
+        return
+    warnings.warn(
+        f"{name!r} names the grid mapping {lost!r}, which is not there, so that its "
+        f"projection is unknown; select both, such as dataset[[{name!r}, {lost!r}]]",
+        UserWarning,
+        stacklevel=stacklevel + 1,
+    )
+
+
 @lru_cache(maxsize=64)
 def parses(crs: str) -> bool:
     """Whether PROJ understands a text."""
@@ -153,6 +171,21 @@ def transformer(source: str | None, target: str | None) -> Any:
     from pyproj import Transformer
 
     return Transformer.from_crs(source, target, always_xy=True)
+
+
+def title(crs: str | None) -> str:
+    """
+    What a projection is called, or its text where it has no name.
+
+    Examples
+    --------
+    >>> title("EPSG:3035"), title(None)
+    ("'ETRS89-extended / LAEA Europe'", 'unknown')
+    """
+    if crs is None:
+        return "unknown"
+    name = str(_parse(crs).name)
+    return repr(crs if name == "unknown" else name)
 
 
 def is_geographic(crs: str | None) -> bool:

@@ -143,6 +143,9 @@ def as_ours(array: xr.DataArray, variable: str) -> xr.DataArray:
     """
     known = VARIABLES[variable]
     text = str(array.attrs.get("units", "")).strip()
+    if array.dtype == np.float16:
+        # too coarse to convert in, and too small for many units
+        array = array.astype(np.float32)
     if not text:
         warnings.warn(
             f"{variable!r} has no units and is taken to be in {known.units}; set "

@@ -135,6 +135,8 @@ def conventional(dataset: xr.Dataset) -> xr.Dataset:
         variable = dataset[name]
         if {*PLANE} <= {*variable.dims} and "crs" in dataset.coords:
             variable.attrs["grid_mapping"] = "crs"
+        elif variable.attrs.get("grid_mapping") not in dataset.coords:
+            variable.attrs.pop("grid_mapping", None)
         variable.attrs = {**_described(name, dataset), **variable.attrs}
         beside = [n for n in auxiliary if {*dataset[n].dims} <= {*variable.dims}]
         # None keeps xarray from naming the grid mapping there

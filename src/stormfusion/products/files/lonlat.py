@@ -46,12 +46,7 @@ def polygons_of(outline: Outline, grid: Grid) -> list[Rings]:
     >>> outer.tolist()
     [[0.0, 0.0], [1.0, 1.0], [0.0, 1.0], [0.0, 0.0]]
     """
-    if grid.crs is None:
-        raise GridMismatchError(
-            "the projection of this grid is unknown, wanted one for longitudes and "
-            "latitudes; give the data a CF grid mapping, or an attribute 'crs', before "
-            "forecasting"
-        )
+    check_projection(grid)
     rings = [_degrees(ring, grid) for ring in outline.rings]
     middle = rings[0][:, 0].min() + 180.0
     # the west of the outer ring from -180 to 180, its holes within it
@@ -68,6 +63,16 @@ def polygons_of(outline: Outline, grid: Grid) -> list[Rings]:
         )
         for polygon in cut
     ]
+
+
+def check_projection(grid: Grid) -> None:
+    """A sentence where longitudes and latitudes cannot be told."""
+    if grid.crs is None:
+        raise GridMismatchError(
+            "the projection of this grid is unknown, wanted one for longitudes and "
+            "latitudes; give the data a CF grid mapping, or an attribute 'crs', before "
+            "forecasting"
+        )
 
 
 def area_of(polygons: list[Rings]) -> float:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from stormfusion.grids import Grid
 from stormfusion.products.files.conventions import PLANE
-from stormfusion.products.files.lonlat import area_of, polygons_of
+from stormfusion.products.files.lonlat import area_of, check_projection, polygons_of
 from stormfusion.products.files.outlines import Outline, outlines
 from stormfusion.products.files.provenance import moment, provenance
 from stormfusion.products.files.selecting import hazards_of, lead_of
@@ -58,7 +58,8 @@ def features_of(
     ValueError
         If a probability is out of range, or the footprint lacks what is asked for.
     GridMismatchError
-        If the areas cannot be placed on the globe.
+        If the projection is unknown, also where there is no area, or one cannot be
+        placed on the globe.
 
     Examples
     --------
@@ -88,6 +89,7 @@ def features_of(
         maps = maps.sel(lead=chosen)
         told["lead_min"] = float(chosen / np.timedelta64(1, "s")) / 60
     grid = Grid.of(dataset)
+    check_projection(grid)
     origin = provenance(dataset)
     found = []
     for text in hazards:
