@@ -9,6 +9,13 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+ENDINGS = (
+    *(".nc", ".nc4", ".h5", ".hdf5", ".zarr", ".csv", ".parquet", ".safetensors"),
+    *(".tif", ".tiff", ".json", ".geojson", ".html", ".htm"),
+    *(".png", ".jpg", ".jpeg", ".gif", ".svg", ".pdf"),
+)
+"""Endings of which everyone knows what they hold."""
+
 
 def as_path(path: Any) -> Path:
     """
@@ -27,6 +34,39 @@ def as_path(path: Any) -> Path:
     if not isinstance(path, str | os.PathLike) or not str(path):
         raise TypeError(f"path is {path!r}, wanted text or a Path; name the file")
     return Path(path).expanduser()
+
+
+def named(path: Any, *endings: str) -> Path:
+    """
+    A path, unless it ends as a file of another kind does.
+
+    Parameters
+    ----------
+    path
+        Where the file shall be.
+    endings
+        Of its kind, the usual one first. Names without an ending, or with one that says
+        nothing of the kind, are as good.
+
+    Raises
+    ------
+    ValueError
+        If the ending is that of another kind.
+
+    Examples
+    --------
+    >>> named("risk.nc", ".tif", ".tiff")
+    Traceback (most recent call last):
+    ...
+    ValueError: 'risk.nc' ends in '.nc', wanted '.tif'; other programs would not ...
+    """
+    place = as_path(path)
+    if place.suffix.lower() in ENDINGS and place.suffix.lower() not in endings:
+        raise ValueError(
+            f"{place.name!r} ends in {place.suffix!r}, wanted {endings[0]!r}; other "
+            "programs would not know what it is"
+        )
+    return place
 
 
 def writable(path: Any) -> Path:

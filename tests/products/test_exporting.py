@@ -110,6 +110,16 @@ def test_a_folder_that_cannot_be_written(made, tmp_path, kind, monkeypatch) -> N
     assert list(tmp_path.iterdir()) == []
 
 
+def test_the_ending_of_another_kind(made, tmp_path, kind) -> None:
+    other = tmp_path / ("risk.nc" if kind == "tif" else "risk.tif")
+    other.write_text("kept")
+    with pytest.raises(ValueError, match=rf"ends in '{other.suffix}', wanted '\."):
+        WRITERS[kind](made, other)
+    assert other.read_text() == "kept"
+    WRITERS[kind](made, tmp_path / "risk.of.2019")
+    assert (tmp_path / "risk.of.2019").exists()
+
+
 def test_a_path_that_is_something_else(made, tmp_path, kind) -> None:
     with pytest.raises(OSError, match=r"is a folder, wanted the|is no zarr store"):
         WRITERS[kind](made, tmp_path)

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import xarray as xr
+from pyproj import CRS
 
 from stormfusion import Footprint
 from stormfusion.grids import Grid
@@ -40,6 +41,30 @@ def told(report: dict) -> list[str]:
         for result in report[weight]
         for message in result["msgs"]
     ]
+
+
+def test_kilometres_are_written_as_metres(tmp_path, footprint_of) -> None:
+    grid = Grid(1e3 * np.arange(4), 1e3 * np.arange(5))
+    made = footprint_of(grid)
+    raw = "+proj=laea +lat_0=46.8 +lon_0=8.2 +units=km +ellps=GRS80"
+    made = made.assign_coords(y=grid.y / 1e3, x=grid.x / 1e3)
+    made = made.assign_coords(crs=((), 0, CRS(raw).to_cf()))
+    with xr.open_dataset(write_netcdf(made, tmp_path / "km.nc")) as read:
+        assert read.y.attrs["units"] == read.x.attrs["units"] == "m"
+        np.testing.assert_array_equal(read.x, grid.x)
+        np.testing.assert_allclose(read.latitude[0, 0], 46.8)
+        unit = CRS(read.crs.attrs["crs_wkt"]).axis_info[0].unit_name
+    assert unit == "metre"
+
+
+def test_degrees_are_written_as_north_and_east(tmp_path, footprint_of) -> None:
+    grid = Grid(46.0 - 0.1 * np.arange(4), 8.0 + 0.1 * np.arange(5), degrees=True)
+    made = footprint_of(grid)
+    for dim in "yx":
+        made[dim].attrs = {"units": "degrees"}
+    with xr.open_dataset(write_netcdf(made, tmp_path / "degrees.nc")) as read:
+        assert read.y.attrs["units"] == "degrees_north"
+        assert read.x.attrs["units"] == "degrees_east"
 
 
 def test_the_checker_of_cf_finds_no_fault(tmp_path, grid_of, footprint_of) -> None:

@@ -65,7 +65,8 @@ class Exported(Stored):
         ModuleNotFoundError
             If rasterio is not installed.
         ValueError
-            If the footprint lacks what is asked for.
+            If the footprint lacks what is asked for, or the path ends as a file of
+            another kind does.
         GridMismatchError
             If the projection is unknown, or none that GeoTIFF can hold.
         OSError
@@ -130,7 +131,8 @@ class Exported(Stored):
         Raises
         ------
         ValueError
-            If a probability is out of range, or the footprint lacks what is asked for.
+            If a probability is out of range, the footprint lacks what is asked for, or
+            the path ends as a file of another kind does.
         GridMismatchError
             If the projection is unknown, or an area lies about a pole.
         OSError
@@ -278,7 +280,8 @@ class Exported(Stored):
         ModuleNotFoundError
             If CLIMADA is not installed.
         ValueError
-            If the footprint has no percentiles, or its variable no letters.
+            If the footprint has no percentiles, its variable no letters, or the path
+            ends as a file of another kind does.
         GridMismatchError
             If the projection is unknown.
         OSError

@@ -127,6 +127,8 @@ class Stored:
 
         Raises
         ------
+        ValueError
+            If the path ends as a file of another kind does.
         OSError
             If it cannot be written: the folder is not there or cannot be written, or
             the disk is full.
@@ -165,6 +167,8 @@ class Stored:
         ------
         ModuleNotFoundError
             If zarr is not installed.
+        ValueError
+            If the path ends as a file of another kind does.
         OSError
             If it cannot be written, or something is there that is no zarr store.
 

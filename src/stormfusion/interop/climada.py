@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from stormfusion.errors import GridMismatchError
 from stormfusion.grids import Grid, places
 from stormfusion.units import VARIABLES
-from stormfusion.writing import no_room, replacing, writable
+from stormfusion.writing import named, no_room, replacing, writable
 
 KINDS = {
     "mesh": "HL",
@@ -232,7 +232,7 @@ def write_hazard(hazard: Any, path: str | Path) -> None:
     ...
     FileNotFoundError: folder '...folder' does not exist, so 'hail.h5' cannot be ...
     """
-    with replacing(path) as temporary:
+    with replacing(named(path, ".hdf5", ".h5")) as temporary:
         # on a full disk HDF5 does not fail, it crashes
         if shutil.disk_usage(temporary.parent).free < _size(hazard):
             raise no_room(writable(path))

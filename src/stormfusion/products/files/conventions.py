@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from stormfusion.grids import Grid, latitude_longitude
+from stormfusion.grids import Grid, latitude_longitude, projection_of
 from stormfusion.grids.projections import grid_mapping
 from stormfusion.products.files.provenance import plain, version
 from stormfusion.units import VARIABLES
@@ -180,9 +180,18 @@ def _placed(dataset: xr.Dataset) -> xr.Dataset:
     if not {*PLANE} <= {*dataset.dims} & {*dataset.coords}:
         return dataset
     grid = Grid.of(dataset)
+    changed = grid.crs not in (None, projection_of(dataset))
     for name, own in grid.coords().items():
-        if name in dataset.coords:
-            dataset[name].attrs = {**own.attrs, **dataset[name].attrs}
+        if name not in dataset.coords:
+            continue
+        same = np.array_equal(own.values, dataset[name].to_numpy())
+        if changed if name == "crs" else not same:
+            # coordinates or projection were in another unit
+            dataset = dataset.assign_coords({name: own})
+        dataset[name].attrs = {**own.attrs, **dataset[name].attrs}
+        if name != "crs" and grid.degrees:
+            # CF asks whether degrees are north or east
+            dataset[name].attrs["units"] = own.attrs["units"]
     if grid.crs is None:
         return dataset
     if "crs" not in dataset.coords:

@@ -19,7 +19,7 @@ from stormfusion.products.files.selecting import (
     quantile_of,
     text_of,
 )
-from stormfusion.writing import as_path, replacing
+from stormfusion.writing import as_path, named, replacing
 
 BANDS = 65535
 """The most bands that a GeoTIFF has."""
@@ -110,7 +110,7 @@ def write_geotiff(
     # what stands beside the file in memory would not be in the file
     with rasterio.MemoryFile(content) as memory, memory.open() as made:
         _check_crs(grid, made.crs)
-    with replacing(path) as temporary:
+    with replacing(named(path, ".tif", ".tiff")) as temporary:
         temporary.write_bytes(content)
     return as_path(path)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import xarray as xr
 
 from stormfusion.products.files.conventions import conventional
-from stormfusion.writing import as_path, replacing
+from stormfusion.writing import as_path, named, replacing
 
 
 def write_netcdf(dataset: xr.Dataset, path: str | Path) -> Path:
@@ -43,7 +43,7 @@ def write_netcdf(dataset: xr.Dataset, path: str | Path) -> Path:
         if variable.dtype.kind == "f" and variable.ndim >= 2:
             variable.encoding.update(zlib=True, complevel=1, shuffle=True)
     content = _file(written)
-    with replacing(path) as temporary:
+    with replacing(named(path, ".nc", ".nc4", ".h5")) as temporary:
         temporary.write_bytes(content)
     return as_path(path)
 

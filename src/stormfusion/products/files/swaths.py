@@ -15,7 +15,7 @@ from stormfusion.products.files.lonlat import area_of, check_projection, polygon
 from stormfusion.products.files.outlines import Outline, outlines
 from stormfusion.products.files.provenance import moment, provenance
 from stormfusion.products.files.selecting import hazards_of, lead_of
-from stormfusion.writing import as_path, replacing
+from stormfusion.writing import as_path, named, replacing
 
 Feature = dict[str, Any]
 ARRIVALS: dict[str, tuple[str, Callable[[NDArray[Any]], Any]]] = {
@@ -143,7 +143,7 @@ def write_geojson(
         "provenance": provenance(dataset),
     }
     text = json.dumps(collection, allow_nan=False, ensure_ascii=False)
-    with replacing(path) as temporary:
+    with replacing(named(path, ".geojson", ".json")) as temporary:
         temporary.write_text(text, encoding="utf-8")
     return as_path(path)
 

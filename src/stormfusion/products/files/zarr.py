@@ -12,7 +12,7 @@ from uuid import uuid4
 import xarray as xr
 
 from stormfusion.products.files.conventions import conventional
-from stormfusion.writing import as_path, no_room, placed
+from stormfusion.writing import as_path, named, no_room, placed
 
 MARKS = (".zgroup", ".zmetadata", "zarr.json")
 """Files by which a folder is known as a zarr store."""
@@ -61,7 +61,7 @@ def write_zarr(dataset: xr.Dataset, path: str | Path) -> Path:
             variable.encoding = {}
     newest = int(zarr.__version__.split(".")[0]) >= 3
     form: dict[str, Any] = {"zarr_format": 2} if newest else {}
-    with replacing_store(path) as temporary:
+    with replacing_store(named(path, ".zarr")) as temporary:
         written.to_zarr(temporary, mode="w", consolidated=True, **form)
     return as_path(path)
 
