@@ -2,6 +2,7 @@ import pickle
 import shutil
 import subprocess
 import sys
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -145,7 +146,7 @@ def test_dims_in_another_order_and_spare_ones_of_length_one():
 
 def test_colour_bar_has_long_name_and_units_and_the_levels():
     bar = plot.field(map_of(np.ones((3, 3)))).axes[0].child_axes[0]
-    assert bar.get_ylabel() == "liquid [kg m-2]"
+    assert bar.get_ylabel() == "liquid [kg m⁻²]"
     words = [text.get_text() for text in bar.get_yticklabels()]
     assert " ".join(words) == "0.154 0.257 0.527 0.775 1.51 3.53 7.07 12.1 32.2"
     assert not plot.field(map_of(np.ones((3, 3))), colorbar=False).axes[0].child_axes
@@ -223,7 +224,7 @@ def test_names_that_have_no_table_are_known_by_their_units_or_drawn_evenly():
 
 @pytest.mark.parametrize(
     ("values", "words"),
-    [(np.nan, "no data"), (0.0, "nothing from 0.15 kg m-2 up")],
+    [(np.nan, "no data"), (0.0, "nothing from 0.15 kg m⁻² up")],
 )
 def test_bare_maps_say_why(values, words):
     figure = plot.field(map_of(np.full((3, 3), values)))
@@ -513,7 +514,7 @@ def test_probability_is_bare_below_one_percent_and_has_labelled_contours():
     risk = risk_of().assign_attrs(hazard="rain_rate >= 10 mm h-1")
     figure = plot.probability(risk)
     ax = figure.axes[0]
-    assert ax.get_title(loc="left") == "rain rate ≥ 10 mm h-1"
+    assert ax.get_title(loc="left") == "rain rate ≥ 10 mm h⁻¹"
     image = ax.images[0]
     assert image.cmap(image.norm(0.009))[3] == 0.0
     assert image.cmap(image.norm(0.011))[3] == 1.0
@@ -580,12 +581,12 @@ def test_footprint_has_a_panel_for_each_hazard_and_one_percentile(count):
     figure = plot.footprint(footprint_of(names))
     heads = [ax.get_title(loc="left") for ax in maps(figure)]
     assert heads == [
-        *(f"vil ≥ {i} kg m-2" for i in range(1, count + 1)),
+        *(f"vil ≥ {i} kg m⁻²" for i in range(1, count + 1)),
         "90th percentile",
     ]
     words = "Footprint of the next 20 min from 2019-06-02 18:00 UTC"
     assert figure.get_suptitle().replace("\n", " ") == words
-    assert maps(figure)[-1].child_axes[0].get_ylabel() == "liquid [kg m-2]"
+    assert maps(figure)[-1].child_axes[0].get_ylabel() == "liquid [kg m⁻²]"
 
 
 def test_footprint_tolerates_what_is_missing():
@@ -596,11 +597,84 @@ def test_footprint_tolerates_what_is_missing():
         with pytest.raises(ValueError, match=r"quantile is .*, wanted from 0 to 1"):
             plot.footprint(dataset, quantile=odd)
     leads = plot.footprint(dataset[["probability"]])
-    assert maps(leads)[0].get_title(loc="left") == "vil ≥ 3.5 kg m-2, +20 min"
+    assert maps(leads)[0].get_title(loc="left") == "vil ≥ 3.5 kg m⁻², +20 min"
     plot.footprint(dataset[["window_probability"]].isel(hazard=0, drop=True))
     plot.footprint(dataset * np.nan)
     with pytest.raises(ValueError, match=r"\['mean'\].*Ensemble.footprint"):
         plot.footprint(xr.Dataset({"mean": risk_of()}))
+
+
+@pytest.mark.parametrize(
+    ("count", "shape", "used"),
+    [(1, (1, 3), [0, 1, 2]), (2, (2, 3), [0, 1, 2, 3, 4]), (3, (2, 4), [*range(7)])],
+)
+def test_arrivals_stand_below_the_probabilities(count, shape, used):
+    dataset = footprint_of(tuple(f"vil >= {i} kg m-2" for i in range(1, count + 1)))
+    times = (dataset.window_probability * 10 + 5).rename("arrival")
+    figure = plot.footprint(dataset.assign(arrival=times), arrival=True)
+    grid = figure.axes[0].get_subplotspec().get_gridspec()
+    assert (grid.nrows, grid.ncols) == shape
+    seen = [ax.get_visible() for ax in figure.axes]
+    assert [at for at, shown in enumerate(seen) if shown] == used
+    # each below its own probability, and the bar beside the last of its row
+    if count == 3:
+        for above, below in zip(figure.axes[:3], figure.axes[4:7], strict=True):
+            assert below.get_title(loc="left").endswith(above.get_title(loc="left"))
+        assert [bool(ax.child_axes) for ax in figure.axes[:7]] == [
+            *(False, False, True, True),
+            *(False, False, True),
+        ]
+
+
+def test_a_window_known_in_part_is_hatched():
+    dataset = footprint_of()
+    assert not any(
+        ax.collections[0].hatches[0] for ax in maps(plot.footprint(dataset))[:2]
+    )
+    dataset["window_probability"] = dataset.window_probability.where(dataset.x > 3e3)
+    dataset["probability"] = dataset.probability.where(dataset.x > 1e3)
+    figure = plot.footprint(dataset)
+    ax = maps(figure)[0]
+    (found,) = [each for each in ax.collections if any(each.hatches)]
+    (path,) = [path for path in found.get_paths() if len(path.vertices)]
+    x = path.vertices[:, 0]
+    assert (x.min(), x.max()) == (1000.0, 3000.0)  # the edges of two pixels
+    bar = maps(figure)[1].child_axes[0]
+    words = [text.get_text() for text in bar.get_legend().get_texts()]
+    assert words == ["no data", "some leads only"]
+
+
+def test_contours_are_labelled_on_all_maps_or_on_none():
+    y, x = np.mgrid[:120, :120]
+    crowd = np.sin(y / 5) ** 2 * np.sin(x / 5) ** 2
+    calm = np.exp(-((y - 60) ** 2 + (x - 60) ** 2) / 900)
+    risk = xr.concat([map_of(calm), map_of(crowd)], "hazard").rename("risk")
+    dataset = xr.Dataset({"window_probability": risk.assign_attrs(units="1")})
+    both = plot.footprint(dataset)
+    assert not any(len(ax.texts) for ax in maps(both))
+    assert maps(plot.footprint(dataset.isel(hazard=[0])))[0].texts
+
+
+def test_a_map_without_a_risk_says_so_in_percent():
+    figure = plot.probability(risk_of() * 0)
+    assert [t.get_text() for t in figure.axes[0].texts] == ["nothing from 1% up"]
+
+
+@pytest.mark.parametrize("shape", [(1, 30), (30, 1), (2, 100)])
+def test_maps_of_few_rows_can_be_seen(shape):
+    figure = plot.footprint(
+        xr.Dataset({"window_probability": map_of(np.full(shape, 0.5), units="1")})
+    )
+    figure.draw_without_rendering()
+    ax = maps(figure)[0]
+    wide, high = ax.get_window_extent().width, ax.get_window_extent().height
+    assert min(wide, high) / max(wide, high) > 0.14
+    low, top = sorted(ax.get_ylim())
+    assert (top - low) / shape[0] == pytest.approx(1000)  # a lone row as high as wide
+    box = ax.child_axes[0]
+    ticks = [t.get_window_extent() for t in box.get_yticklabels()]
+    for one, other in pairwise(ticks):
+        assert one.y1 <= other.y0 + 1
 
 
 def test_footprint_draws_hail_as_hail():
@@ -709,7 +783,7 @@ def bins():
 def test_reliability_has_the_diagonal_climatology_and_counts(bins):
     figure = plot.reliability(bins)
     above = figure.axes[:2]
-    assert [ax.get_title(loc="left") for ax in above] == ["≥ 3.5 kg m-2", "≥ 12 kg m-2"]
+    assert [ax.get_title(loc="left") for ax in above] == ["≥ 3.5 kg m⁻²", "≥ 12 kg m⁻²"]
     names = [line.get_label() for line in above[1].lines]
     assert names == ["reliable", "climatology", "unet", "steps"]
     assert above[1].lines[1].get_ydata()[0] == 0.1
@@ -746,6 +820,27 @@ def test_reliability_of_one_forecast_has_bars_and_tolerates_empty_bins(bins):
     ]
     empty = plot.reliability(one * np.nan)
     assert empty.axes[0].texts[0].get_text() == "no data"
+
+
+def test_reliability_has_consistency_bars_in_each_panel(bins):
+    p = bins.forecast_probability
+    ends = {"consistency_lower": p - 0.04, "consistency_upper": p + 0.04}
+    figure = plot.reliability(bins.assign(ends).isel(forecast=0))
+    for ax in figure.axes[:2]:
+        (bars,) = [each for each in ax.collections if each.get_label() == "by chance"]
+        found = np.array(bars.get_segments())
+        np.testing.assert_allclose(found[:, 0], np.stack([p[0, 0], p[0, 0] - 0.04], 1))
+        np.testing.assert_allclose(found[:, 1, 1] - found[:, 0, 1], 0.08)
+    names = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert names == ["reliable", "climatology", "forecast", "by chance"]
+
+
+def test_a_curve_of_one_panel_only_is_named_for_all(bins):
+    some = bins.copy(deep=True)
+    some["observed_frequency"][0, 0] = np.nan
+    some["observed_frequency"][1] = np.nan
+    names = [t.get_text() for t in plot.reliability(some).legends[0].get_texts()]
+    assert names == ["reliable", "climatology", "unet"]
 
 
 def test_reliability_refuses_other_datasets(bins):
@@ -787,7 +882,7 @@ def test_scores_pass_over_gaps_and_take_other_scores(skill):
     error = skill.csi.isel(threshold=0, drop=True) - 1
     error.attrs = {"units": "kg m-2", "long_name": "bias"}
     figure = plot.scores(error.to_dataset(name="bias"), score="bias")
-    assert figure.axes[0].get_ylabel() == "bias [kg m-2]"
+    assert figure.axes[0].get_ylabel() == "bias [kg m⁻²]"
     five = skill.isel(threshold=[0, 1, 0, 1, 0])
     assert sum(ax.get_visible() for ax in plot.scores(five).axes) == 5
     with pytest.raises(ValueError, match=r"no 'fss'; choose one of \['csi'\]"):

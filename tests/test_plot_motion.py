@@ -294,7 +294,7 @@ def test_where_nothing_moves_are_no_arrows_and_it_is_said(value, rain):
     over = None if rain is None else raining(motion, rain)
     figure = plot.motion(motion, over=over)
     assert quiver_of(figure) is None
-    dry = ["nothing from 0.1 mm h-1 up"] if rain == 0.0 else []
+    dry = ["nothing from 0.1 mm h⁻¹ up"] if rain == 0.0 else []
     assert texts(figure) == ["\n".join([*dry, "no motion found"])]
     assert figure.axes[0].get_xlim() == (0.0, 40e3)
     assert not [c for c in figure.axes[0].get_children() if isinstance(c, QuiverKey)]
@@ -304,7 +304,7 @@ def test_dry_fields_keep_their_arrows():
     motion = moving(3.0, 0.0)
     figure = plot.motion(motion, over=raining(motion, 0.0))
     assert quiver_of(figure) is not None
-    assert texts(figure) == ["median 3 m/s towards E", "nothing from 0.1 mm h-1 up"]
+    assert texts(figure) == ["median 3 m/s towards E", "nothing from 0.1 mm h⁻¹ up"]
     cover = figure.axes[0].texts[1].get_bbox_patch()
     assert to_hex(cover.get_facecolor()) == "#ffffff"
     narrow = moving(3.0, 0.0, shape=(90, 27))
@@ -435,7 +435,7 @@ def test_the_field_beneath_is_drawn_as_field_draws_it():
         for name in ("get_xlim", "get_ylim", "get_xlabel", "get_ylabel", "get_aspect"):
             assert getattr(ours, name)() == getattr(field, name)()
         bar, theirs = ours.child_axes[0], field.child_axes[0]
-        assert bar.get_ylabel() == theirs.get_ylabel() == "rain rate [mm h-1]"
+        assert bar.get_ylabel() == theirs.get_ylabel() == "rain rate [mm h⁻¹]"
         assert bar.get_legend() is not None
     bare = plot.motion(motion, over=rain, colorbar=False).axes[0]
     assert not bare.child_axes

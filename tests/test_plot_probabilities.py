@@ -114,8 +114,9 @@ def test_ensembles_of_other_sizes_are_drawn_at_their_own_probabilities(rain):
 def test_an_undefined_roc_curve_is_told(rain):
     found = roc(*rain, threshold=1e3, over=("lead", "x"))
     (ax,) = plot.roc(found).axes
-    assert words(ax) == ["undefined: the event came always or never"]
-    assert named(ax)[1] == "forecast, undefined"
+    assert words(ax) == ["undefined: the event\ncame always or never"]
+    # the legend names what is drawn
+    assert named(ax) == ["no skill"]
 
 
 def test_roc_refuses_what_is_no_curve(rain):
@@ -181,7 +182,7 @@ def test_value_of_one_lead_with_gaps_and_of_nothing(rain):
     gaps = worth.where(worth.cost_loss > 0.5)
     assert len(curves(plot.value(gaps).axes[0])["forecast"]) == 49
     nothing = plot.value(worth * np.nan).axes[0]
-    assert words(nothing) == ["undefined: the event came always or never"]
+    assert words(nothing) == ["undefined: the event\ncame always or never"]
 
 
 def test_value_refuses(rain):
@@ -314,3 +315,30 @@ def test_pictures_have_titles_are_saved_and_can_be_pickled(draw, score, rain, tm
     assert again._repr_png_().startswith(b"\x89PNG")
     pytest.importorskip("dask")
     draw(score(*(array.chunk() for array in rain)))
+
+
+def test_legends_name_no_line_that_is_not_drawn(rain):
+    over = ("lead", "x")
+    found = roc(*rain, threshold=0.5, over=over)
+    none = found.where(False)
+    both = joined({"there": found, "gone": none})
+    (ax,) = plot.roc(both).axes
+    assert [name.partition(",")[0] for name in named(ax)] == ["no skill", "there"]
+    worth = economic_value(*rain, threshold=[0.5, 1e3], over=over)
+    given = xr.concat([worth, worth.where(False)], "forecast").to_dataset(
+        name="economic_value"
+    )
+    given = given.assign_coords(forecast=["there", "gone"]).assign(base_rate=0.0)
+    figure = plot.value(given.isel(threshold=[1, 0]))
+    lines = [line for ax in figure.axes for line in ax.lines]
+    shown = [line.get_label() for line in lines if line.get_label()[0] != "_"]
+    assert shown == ["there"]  # and no rate of 0
+
+
+def test_names_too_long_for_their_panel_stand_under_it(rain):
+    found = roc(*rain, threshold=0.5, over=("lead", "x"))
+    (ax,) = plot.roc(joined({"a": found, "b": found})).axes
+    assert ax.get_legend() is not None
+    figure = plot.roc(joined({"rain of the window, or so it was called": found}))
+    assert figure.axes[0].get_legend() is None
+    assert len(figure.legends) == 1

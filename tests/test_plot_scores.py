@@ -89,7 +89,7 @@ def test_a_point_has_the_ratios_of_the_counts_of_all_leads(counts):
     np.testing.assert_allclose(drawn["persistence"], expected)
     mean = (counts.hits / (counts.hits + counts.false_alarms)).mean("lead")[0]
     assert not np.allclose(drawn["unet"][:, 0], mean), "the ratios differ in this test"
-    heading = "by threshold [kg m-2], leads 10 to 30 min together"
+    heading = "by threshold [kg m⁻²], leads 10 to 30 min together"
     assert ax.get_title(loc="left") == heading
     labels = ["critical success index", "frequency bias"]
     assert names(figure) == ["unet", "persistence", *labels]
@@ -145,8 +145,8 @@ def test_along_lead_each_lead_is_a_point_and_each_threshold_a_panel(counts):
     figure = plot.performance(counts, along="lead")
     heads = [ax.get_title(loc="left") for ax in figure.axes]
     assert heads == [
-        "≥ 3.5 kg m-2, by lead time [min]",
-        "≥ 12 kg m-2, by lead time [min]",
+        "≥ 3.5 kg m⁻², by lead time [min]",
+        "≥ 12 kg m⁻², by lead time [min]",
     ]
     x = curves(figure.axes[1])["unet"][:, 0]
     np.testing.assert_allclose(x, [30 / 35, 10 / 40, 1 / 4])
@@ -156,7 +156,7 @@ def test_along_lead_each_lead_is_a_point_and_each_threshold_a_panel(counts):
 def test_points_are_leads_where_there_is_one_threshold(counts):
     for one in (counts.isel(threshold=[0]), counts.isel(threshold=0)):
         (ax,) = plot.performance(one).axes
-        assert ax.get_title(loc="left") == "≥ 3.5 kg m-2, by lead time [min]"
+        assert ax.get_title(loc="left") == "≥ 3.5 kg m⁻², by lead time [min]"
         assert len(curves(ax)["unet"]) == 3
 
 
@@ -164,7 +164,7 @@ def test_a_lone_point_and_ratios_as_they_are(counts):
     lone = counts.isel(forecast=0, lead=1, threshold=0)
     (ax,) = plot.performance(lone).axes
     np.testing.assert_allclose(curves(ax)["forecast"], [[0.5, 0.6]])
-    assert ax.get_title(loc="left") == "unet, ≥ 3.5 kg m-2, +20 min"
+    assert ax.get_title(loc="left") == "unet, ≥ 3.5 kg m⁻², +20 min"
     ratios = xr.Dataset({"success_ratio": 0.5, "pod": 0.6})
     (ax,) = plot.performance(ratios).axes
     np.testing.assert_allclose(curves(ax)["forecast"], [[0.5, 0.6]])
@@ -273,10 +273,12 @@ def test_scales_are_pixels_or_kilometres(table):
     assert ax.get_xlabel() == "width of the window [pixel]"
     assert [text.get_text() for text in ax.get_xticklabels()] == ["1", "5", "9"]
     assert [text.get_text() for text in ax.get_yticklabels()] == ["3.5", "12"]
-    assert ax.get_ylabel() == "threshold [kg m-2]"
+    assert ax.get_ylabel() == "threshold [kg m⁻²]"
     (ax,) = plot.fractions(table, spacing=0.5).axes
     assert ax.get_xlabel() == "width of the window [km]"
     assert [text.get_text() for text in ax.get_xticklabels()] == ["0.5", "2.5", "4.5"]
+    named = table.assign_coords(threshold=["vil ≥ 3.5 kg m⁻²", "vil ≥ 12 kg m⁻²"])
+    assert plot.fractions(named).axes[0].get_ylabel() == "hazard"
     for odd in (0, -1.0, "2", np.inf, True):
         with pytest.raises(ValueError, match=r"spacing is .*width of a pixel \[km\]"):
             plot.fractions(table, spacing=odd)

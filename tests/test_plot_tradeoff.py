@@ -83,8 +83,8 @@ def test_a_sweep_joins_the_means_over_leads_in_order_of_weight(sweep):
         np.testing.assert_allclose(curve.get_ydata(), some.csi)
         assert words(ax) == ["0", "0.03", "0.3"]
     assert [ax.get_title(loc="left") for ax in figure.axes] == [
-        "≥ 3.5 kg m-2",
-        "≥ 12 kg m-2",
+        "≥ 3.5 kg m⁻²",
+        "≥ 12 kg m⁻²",
     ]
 
 
@@ -310,9 +310,9 @@ def test_a_dataset_of_one_lead(evaluated):
 @pytest.mark.parametrize(
     ("threshold", "heads"),
     [
-        (12, ["≥ 12 kg m-2"]),
-        ([12.0, 3.5, 12.0], ["≥ 12 kg m-2", "≥ 3.5 kg m-2"]),
-        (np.float32(3.5), ["≥ 3.5 kg m-2"]),
+        (12, ["≥ 12 kg m⁻²"]),
+        ([12.0, 3.5, 12.0], ["≥ 12 kg m⁻²", "≥ 3.5 kg m⁻²"]),
+        (np.float32(3.5), ["≥ 3.5 kg m⁻²"]),
     ],
 )
 def test_thresholds_are_chosen_by_value(evaluated, threshold, heads):
@@ -323,7 +323,7 @@ def test_thresholds_are_chosen_by_value(evaluated, threshold, heads):
 def test_thresholds_may_be_words(evaluated):
     named = evaluated.assign_coords(threshold=["vil >= 3.5 kg m-2", "vil >= 12 kg m-2"])
     figure = plot.tradeoff(named, threshold="vil >= 12 kg m-2")
-    assert figure.axes[0].get_title(loc="left") == "vil ≥ 12 kg m-2"
+    assert figure.axes[0].get_title(loc="left") == "vil ≥ 12 kg m⁻²"
     with pytest.raises(ValueError, match=r"no threshold 12; choose from 'vil >= 3\.5"):
         plot.tradeoff(named, threshold=12)
 
@@ -344,12 +344,12 @@ def test_all_points_are_means_over_the_same_leads(evaluated):
     holes = evaluated.where(~last | (evaluated.threshold < 12))
     holes["perceptual"] = evaluated["perceptual"]
     left, right = plot.tradeoff(holes).axes
-    assert left.get_title(loc="left") == "≥ 3.5 kg m-2, leads 10 to 30 min"
-    assert right.get_title(loc="left") == "≥ 12 kg m-2, leads 10 to 20 min"
+    assert left.get_title(loc="left") == "≥ 3.5 kg m⁻², leads 10 to 30 min"
+    assert right.get_title(loc="left") == "≥ 12 kg m⁻², leads 10 to 20 min"
     for ax in (left, right):
         assert ax.get_xlabel().endswith("\nmean over the leads named above")
     alone = plot.tradeoff(holes, threshold=12).axes[0]
-    assert alone.get_title(loc="left") == "≥ 12 kg m-2"
+    assert alone.get_title(loc="left") == "≥ 12 kg m⁻²"
     assert alone.get_xlabel().endswith("\nmean over leads 10 to 20 min")
     whole = evaluated.isel(lead=[0, 1], threshold=1).mean("lead")
     for name, place in drawn(right).items():
@@ -386,16 +386,16 @@ def unreached(sweep):
 
 def test_a_threshold_never_reached_has_no_panel(unreached, evaluated):
     figure = plot.tradeoff(unreached)
-    assert [ax.get_title(loc="left") for ax in figure.axes] == ["≥ 3.5 kg m-2"]
-    assert figure.legends[0].get_title().get_text() == "never reached: ≥ 12 kg m-2"
+    assert [ax.get_title(loc="left") for ax in figure.axes] == ["≥ 3.5 kg m⁻²"]
+    assert figure.legends[0].get_title().get_text() == "never reached: ≥ 12 kg m⁻²"
     assert not figure.get_supxlabel()  # which would lie under the legend
     bare = evaluated.assign(csi=evaluated.csi.where(evaluated.threshold < 12))
     figure = plot.tradeoff(bare)
     assert len(figure.axes) == 1
-    assert figure.get_supxlabel() == "never reached: ≥ 12 kg m-2"
+    assert figure.get_supxlabel() == "never reached: ≥ 12 kg m⁻²"
     many = bare.isel(forecast=[0] * 16).assign_coords(forecast=[*map(str, range(16))])
     figure = plot.tradeoff(many)
-    assert figure.legends[0].get_title().get_text() == "never reached: ≥ 12 kg m-2"
+    assert figure.legends[0].get_title().get_text() == "never reached: ≥ 12 kg m⁻²"
     assert not figure.get_supxlabel()
 
 
@@ -404,17 +404,17 @@ def test_where_no_threshold_is_reached_one_panel_says_so(sweep):
     (ax,) = figure.axes
     assert words(ax) == ["no csi and perceptual defined"]
     assert not ax.get_title(loc="left")
-    assert figure.get_supxlabel() == "never reached: ≥ 3.5 kg m-2, ≥ 12 kg m-2"
+    assert figure.get_supxlabel() == "never reached: ≥ 3.5 kg m⁻², ≥ 12 kg m⁻²"
 
 
 def test_what_is_undefined_for_another_reason_is_not_called_unreached(evaluated):
     blind = evaluated.assign(perceptual=evaluated.perceptual * np.nan)
     said = plot.tradeoff(blind).get_supxlabel().replace("\n", " ")
-    assert said == "no csi and perceptual defined: ≥ 3.5 kg m-2, ≥ 12 kg m-2"
+    assert said == "no csi and perceptual defined: ≥ 3.5 kg m⁻², ≥ 12 kg m⁻²"
     score = evaluated.rename(csi="pod").where(evaluated.threshold < 12)
     score["perceptual"] = evaluated["perceptual"]
     said = plot.tradeoff(score, skill="pod").get_supxlabel()
-    assert said == "no pod and perceptual defined: ≥ 12 kg m-2"
+    assert said == "no pod and perceptual defined: ≥ 12 kg m⁻²"
 
 
 # --- what is close together
@@ -590,7 +590,7 @@ def test_it_is_titled_saved_and_pickled_and_changes_nothing(sweep, tmp_path):
 def test_units_and_long_names_stand_at_the_axes(evaluated):
     evaluated["mse"].attrs = {"long_name": "mean squared error", "units": "kg2 m-4"}
     ax = plot.tradeoff(evaluated, skill="mse").axes[0]
-    assert ax.get_ylabel() == "mean squared error [kg2 m-4]\n(more skilful →)"
+    assert ax.get_ylabel() == "mean squared error [kg² m⁻⁴]\n(more skilful →)"
 
 
 def test_drawing_takes_no_pyplot_and_reading_no_matplotlib():

@@ -68,7 +68,7 @@ def test_a_violin_for_each_lead_and_forecast(errors):
 def test_words_units_and_legend(errors):
     figure = plot.violins(errors)
     (ax,) = figure.axes
-    assert ax.get_ylabel() == "forecast - observed [kg m-2]"
+    assert ax.get_ylabel() == "forecast - observed [kg m⁻²]"
     assert ax.get_xlabel() == "lead time [min]"
     assert [text.get_text() for text in ax.get_xticklabels()] == ["10", "20", "30"]
     names = [text.get_text() for text in figure.legends[0].get_texts()]
@@ -162,7 +162,7 @@ def test_what_a_distribution_leaves_out_is_told(tmp_path):
     ]
     both = xr.concat(each, "forecast").assign_coords(forecast=["a", "b"])
     figure = plot.violins(both, path=tmp_path / "errors.png")
-    assert figure.get_suptitle() == "errors where forecast or observed ≥ 3.5 kg m-2"
+    assert figure.get_suptitle() == "errors where forecast or observed ≥ 3.5 kg m⁻²"
     assert (tmp_path / "errors.png").stat().st_size > 5000
 
 

@@ -340,3 +340,53 @@ def test_without_latitudes_the_grid_is_told(browser, tmp_path) -> None:
         assert "Place" not in found
         assert found["Grid"] == f"x 15, y {ROWS - 10}"
         assert page.locator("#extent").is_hidden()
+
+
+def test_what_is_known_in_part_is_seen_and_told(browser, tmp_path) -> None:
+    data = dataset()
+    data["window_probability"] = data.window_probability.where(data.x > 20e3)
+    path = Footprint(data).to_html(tmp_path / "map.html")
+    with opened(browser, path) as page:
+        shown(page, "probability", 0, 3)
+        words = page.locator("#unknown").text_content()
+        assert "53 % of the map is unknown for the window" in words  # 21 of 40 columns
+        assert "move the slider" in words
+        assert "some lead times only" in page.locator("#swatches").text_content()
+        page.mouse.move(*place(page, 15, 10))
+        assert told(page)["Probability"] == "known at some lead times only"
+        # hatched, where what is not known at all is plain
+        page.uncheck("#lines")
+        page.mouse.move(2, 2)
+        shown(page, "probability", 0, 3)
+        spots = [
+            (row + down, 10.0) for row in (12, 13) for down in np.arange(0, 1, 0.1)
+        ]
+        assert len({tuple(color(page, *spot)) for spot in spots}) > 1
+        page.locator("#map").focus()
+        page.keyboard.press("Home")
+        shown(page, "probability", 0, 0)
+        words = page.locator("#unknown").text_content()
+        assert words.startswith("5 % of the map is unknown at this lead time")
+        assert "slider" not in words
+        assert "some lead" not in page.locator("#swatches").text_content()
+
+
+def test_the_time_stands_beside_the_map(browser, maps) -> None:
+    with opened(browser, maps["up"]) as page:
+        shown(page, "probability", 0, 3)
+        stamp = page.locator("#lead").bounding_box()
+        assert stamp["y"] + stamp["height"] <= page.locator("#map").bounding_box()["y"]
+
+
+def test_a_tiny_map_fills_its_sheet(browser, tmp_path) -> None:
+    path = Footprint(dataset().isel(y=slice(3), x=slice(10, 12))).to_html(
+        tmp_path / "map.html"
+    )
+    with opened(browser, path) as page:
+        shown(page, "probability", 0, 3)
+        data = page.locator("#map").evaluate("canvas => ({ ...canvas.dataset })")
+        box = page.locator("#map").bounding_box()
+        zoom = 0.96 * min(box["width"] / 2, box["height"] / 3)
+        long = float(data["scale"].removesuffix(" m").removesuffix(" km"))
+        long /= 1000 if data["scale"].endswith(" m") else 1
+        assert float(data["scaleWidth"]) == pytest.approx(long * zoom, rel=5e-3)

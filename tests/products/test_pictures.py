@@ -31,15 +31,15 @@ def test_arrival_is_drawn_where_it_is_likely(turned) -> None:
         expected = data.arrival[number].values[likely]
         np.testing.assert_array_equal(drawn[likely], expected)
         assert (drawn[(risk < 0.1)] < 0).all()  # bare
-    assert figure.axes[0].get_title(loc="left") == "rain rate ≥ 5 mm h-1"
+    assert figure.axes[0].get_title(loc="left") == "rain rate ≥ 5 mm h⁻¹"
     assert "2019-06-01 12:00 UTC" in figure.get_suptitle()
 
 
 def test_arrival_of_one_hazard() -> None:
     figure = plot.arrival(dataset(), hazard=HAZARDS[1], title="soon")
     titles = [ax.get_title(loc="left") for ax in figure.axes]
-    assert titles[0] == "rain rate ≥ 20 mm h-1"
-    assert "rain rate ≥ 5 mm h-1" not in titles
+    assert titles[0] == "rain rate ≥ 20 mm h⁻¹"
+    assert "rain rate ≥ 5 mm h⁻¹" not in titles
     assert figure.get_suptitle() == "soon"
 
 
@@ -111,8 +111,8 @@ def test_a_footprint_shows_arrival_on_demand() -> None:
     figure = made.plot(arrival=True)
     assert "median arrival [min]" in labels(figure)
     titles = [ax.get_title(loc="left") for ax in figure.axes]
-    assert titles.count("rain rate ≥ 5 mm h-1") == 1
-    assert "arrival of rain rate ≥ 5 mm h-1" in titles
+    assert titles.count("rain rate ≥ 5 mm h⁻¹") == 1
+    assert "arrival of rain rate ≥ 5 mm h⁻¹" in titles
     with pytest.raises(ValueError, match="has no arrival times"):
         Footprint(dataset().drop_vars("arrival")).plot(arrival=True)
 

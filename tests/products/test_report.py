@@ -54,6 +54,16 @@ def test_a_report_tells_each_hazard(report: str) -> None:
 
 def test_the_largest_probability_is_where_it_is(report: str) -> None:
     data = dataset().window_probability[0]
+    share = int((data == 1.0).sum())
+    assert cells(report, "Hazards")[1][2] == f"{share} pixels"
+
+
+def test_the_only_largest_probability_is_where_it_is(tmp_path) -> None:
+    made = dataset()
+    made["window_probability"] = 0.9 * made.window_probability
+    made["window_probability"][0, 12, 25] = 1.0
+    data = made.window_probability[0]
+    report = Footprint(made).report(tmp_path / "storm.html").read_text("utf-8")
     text = cells(report, "Hazards")[1][2]
     north, east = map(float, re.findall(r"[\d.]+", text))
     row, column = round((north - 46) * 111.15), round((east - 8) * 77.46)
@@ -176,6 +186,10 @@ def test_a_report_verifies(tmp_path) -> None:
     assert float(first[1]) == pytest.approx(float(scores.window_brier[0]), rel=6e-3)
     # the second hazard never came
     assert second[3] == NOTHING
+    # widths are those of the picture beside, in km as pixels are of 1 km
+    assert head[-3:] == ["FSS, 1 km", "FSS, 5 km", "FSS, 17 km"]
+    assert first[head.index("useful from")].endswith(" km")
+    assert second[head.index("useful from")] == "no scale"
     for words in ("Reliability", "From which scale on", "Brier skill by lead time"):
         assert words in text
     assert text.count('<article class="sheet">') == 2
@@ -221,3 +235,47 @@ def test_a_nowcast_is_reported_and_verified(tmp_path) -> None:
     )
     path = made.report(tmp_path / "storm.html", event["vil"])
     assert "How good it was" in path.read_text("utf-8")
+
+
+def test_a_report_says_how_much_is_unknown(tmp_path) -> None:
+    path = tmp_path / "storm.html"
+
+    def told(data: xr.Dataset) -> str:
+        return Footprint(data).report(path).read_text("utf-8")
+
+    data = dataset()
+    words = "5 % of the map is unknown for the window"  # 2 of 40 columns
+    assert words in told(data)
+    assert "lead times know more" not in told(data)
+    assert "of the map is unknown" not in told(data.fillna({"window_probability": 0}))
+    data["window_probability"] = data.window_probability.where(data.x > 10e3)
+    text = told(data)  # 11 of 40 columns, of which leads know 9
+    assert "28 % of the map is unknown for the window" in text
+    assert "The lead times know more of it" in text
+    data["window_probability"][1] = np.nan
+    assert "28 % to 100 % of the map is unknown" in told(data)
+
+
+def test_a_width_of_no_use_is_told_in_words() -> None:
+    made = footprint()
+    scores = made.verify(observed())
+    scores["window_skillful_scale"][:] = [np.inf, 4.2]
+    sheet = verification_sheet(scores, Ground.of(made.dataset))
+    _, first, second = cells(sheet, "Scores")
+    place = cells(sheet, "Scores")[0].index("useful from")
+    assert (first[place], second[place]) == ("no scale", "4.2 km")
+    bare = Ground.of(made.dataset.drop_vars(["y", "x", "crs"]))
+    rows = cells(verification_sheet(scores, bare), "Scores")
+    assert rows[2][place] == "4.2 pixels"
+    assert rows[0][-3:] == ["FSS, 1 pixel", "FSS, 5 pixels", "FSS, 17 pixels"]
+
+
+def test_reliability_has_the_most_room(tmp_path) -> None:
+    text = footprint().report(tmp_path / "storm.html", observed()).read_text("utf-8")
+    figures = re.findall(r'<figure class="([a-z ]*)"><figcaption>(.*?)<', text)
+    assert ("whole", "Reliability") in figures
+    kinds = {words: kind for kind, words in figures}
+    assert [kind for kind in kinds.values() if kind == "whole"] == ["whole"]
+    one = Footprint(dataset().isel(hazard=[0]))
+    text = one.report(tmp_path / "storm.html", observed()).read_text("utf-8")
+    assert '<figure class="half high"><figcaption>Reliability' in text

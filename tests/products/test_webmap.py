@@ -236,7 +236,9 @@ def test_a_file_does_not_grow_too_large(tmp_path, monkeypatch) -> None:
 
 def test_places_on_the_map(tmp_path) -> None:
     spots = {"Here": (46.1, 8.2), "Far": (0.0, 0.0)}
-    page = Page(footprint().to_html(tmp_path / "map.html", places=spots))
+    with pytest.warns(UserWarning, match="1 of 2 places lie outside of the domain"):
+        path = footprint().to_html(tmp_path / "map.html", places=spots)
+    page = Page(path)
     (here,) = page.content["places"]
     # 15.5 km east and 11 km north of the first pixel's centre
     assert here["column"] == pytest.approx(15.48 + 0.5, abs=0.05)
@@ -246,7 +248,9 @@ def test_places_on_the_map(tmp_path) -> None:
 @pytest.mark.parametrize("names", [("latitude", "longitude"), ("lat", "lon")])
 def test_places_of_a_table(names, tmp_path) -> None:
     table = pd.DataFrame([(46.1, 8.2), (0.0, 0.0)], ["Here", "Far"], names)
-    page = Page(footprint().to_html(tmp_path / "map.html", places=table))
+    with pytest.warns(UserWarning, match="they are not on the map") as told:
+        page = Page(footprint().to_html(tmp_path / "map.html", places=table))
+    assert told[0].filename == __file__
     assert [place["name"] for place in page.content["places"]] == ["Here"]
     with pytest.raises(ValueError, match="wanted latitude and longitude"):
         footprint().to_html(tmp_path / "no.html", places=table[[names[0]]])
@@ -331,3 +335,31 @@ def test_a_field_without_any_data_is_shown(tmp_path) -> None:
     page = Page(Footprint(data).to_html(tmp_path / "map.html"))
     assert (page.codes("probability", stop=0) == 255).all()
     assert (page.codes("mean", stop=0) == 255).all()
+
+
+def test_it_tells_how_much_is_unknown(page: Page, tmp_path) -> None:
+    assert page.content["unknown"] == [[0.05] * (LEADS + 1)] * 2  # 2 of 40 columns
+    assert page.content["partly"] == [False, False]
+    data = dataset()
+    some = (data.x > 10e3) | (data.hazard == HAZARDS[1])
+    data["window_probability"] = data.window_probability.where(some)
+    made = Page(Footprint(data).to_html(tmp_path / "map.html"))
+    # 11 columns, of which leads know 9
+    assert made.content["unknown"] == [[*[0.05] * LEADS, 0.275], [0.05] * (LEADS + 1)]
+    assert made.content["partly"] == [True, False]
+    codes = made.codes("probability")
+    assert (codes[:, :2] == 255).all()
+    assert (codes[:, 2:11] == 253).all()
+    assert (codes[:, 11:] <= 200).all()
+    assert (made.codes("probability", hazard=1) != 253).all()
+
+
+def test_pixels_beside_the_earth_have_no_place(tmp_path) -> None:
+    # from where a satellite stands, at the western rim; warnings are errors
+    crs = "+proj=geos +h=35785831 +lon_0=0 +sweep=y"
+    x = -5.45e6 + 3e3 * np.arange(COLUMNS)
+    grid = Grid(3e3 * np.arange(ROWS), x, crs)
+    page = Page(footprint(grid=grid).to_html(tmp_path / "map.html"))
+    assert page.content["net"] is not None
+    text = footprint(grid=grid).report(tmp_path / "b.html").read_text("utf-8")
+    assert "km²" in text

@@ -120,7 +120,7 @@ class Shown(Exported):
         with its lines, and the percentiles, mean, spread, rain of the window, arrival
         time and duration where the footprint has them. A place that is pointed at tells
         its values. North is up, whatever the order of the rows; pixels without data are
-        grey.
+        grey, hatched where the window is not known and a lead time is.
 
         Values are stored in 254 steps: probabilities to half a percent (what is above 0
         is never shown as 0, nor what is below 100 percent as 100), the others to about
@@ -140,7 +140,8 @@ class Shown(Exported):
         places
             Places to mark: latitude and longitude [degrees] by name, such as
             `{"Zurich": (47.38, 8.54)}`, or a table with the columns `latitude` and
-            `longitude` and the names as its index. Those outside the map are left out.
+            `longitude` and the names as its index. Those outside the map are left
+            out, with a warning.
         cmap
             Colours of percentiles and means, as in `plot.field`.
         title

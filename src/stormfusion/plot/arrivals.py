@@ -9,6 +9,7 @@ import xarray as xr
 
 from stormfusion.plot import canvas, coords, maps
 from stormfusion.plot.colors import times
+from stormfusion.plot.units import hazard_words
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -62,7 +63,7 @@ def arrival(
     ...     coords={"hazard": ["vil >= 12 kg m-2"]},
     ... )
     >>> plot.arrival(dataset).axes[0].get_title(loc="left")
-    'vil ≥ 12 kg m-2'
+    'vil ≥ 12 kg m⁻²'
     """
     hint = "an xarray.Dataset; give Footprint.dataset"
     canvas.wanted(dataset, xr.Dataset, role="dataset", hint=hint)
@@ -156,7 +157,7 @@ def which(dataset: xr.Dataset, hazard: str | None = None) -> list[int]:
 
 def _name(array: xr.DataArray) -> str:
     words: Any = array["hazard"].item() if "hazard" in array.coords else "arrival"
-    return str(words).replace(">=", "≥").replace("_", " ")
+    return hazard_words(str(words))
 
 
 def _start(dataset: xr.Dataset) -> str:

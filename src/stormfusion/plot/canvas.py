@@ -107,7 +107,7 @@ def note(ax: "Axes", text: str, *, size: float = 10.0, bare: bool = True) -> Non
     Where they are not bare, what is under it is covered.
     """
     cover = {"facecolor": "white", "edgecolor": "none", "pad": 4.0}
-    ax.text(
+    words = ax.text(
         0.5,
         0.5,
         text,
@@ -118,6 +118,7 @@ def note(ax: "Axes", text: str, *, size: float = 10.0, bare: bool = True) -> Non
         color=FAINT,
         bbox=None if bare else cover,
     )
+    words.set_in_layout(False)  # or long ones would squeeze small axes
 
 
 def _png(figure: "Figure") -> bytes:

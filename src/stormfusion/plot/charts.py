@@ -11,6 +11,7 @@ import xarray as xr
 
 from stormfusion.plot import canvas, coords, series
 from stormfusion.plot.colors import LINES
+from stormfusion.plot.units import bracketed
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -140,6 +141,13 @@ def scores(
     >>> figure.axes[0].get_xlabel(), figure.axes[0].get_ylabel()
     ('lead time [min]', 'CSI')
     """
+    figure = curves(dataset, score=score, wide=5.6)
+    canvas.headline(figure, title)
+    return canvas.finish(figure, path=path)
+
+
+def curves(dataset: xr.Dataset, *, score: str, wide: float) -> "Figure":
+    """Draw a score against lead time; a lone panel's figure is `wide` inches."""
     series.check_scores(dataset)
     if score not in dataset:
         raise ValueError(
@@ -156,7 +164,8 @@ def scores(
     lead = coords.minutes(array["lead"])
     count = array.sizes.get("threshold", 1)
     rows, columns = canvas.tiles(count)
-    figure = canvas.blank(max(5.6, 3.7 * columns + 0.6), 3.1 * rows + 0.8)
+    whole = wide if count == 1 else 3.7 * columns + 0.6
+    figure = canvas.blank(whole, (3.1 * rows + 0.8) * min(1.0, whole / 5.6))
     grid = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
     for index, ax in enumerate(grid.ravel()):
         if index >= count:
@@ -165,7 +174,8 @@ def scores(
         some = series.pick(array, "threshold", index)
         for place, (name, curve) in enumerate(series.forecasts(some)):
             look = series.look_of(place, name)
-            ax.plot(lead, curve.values, label=name, **look)
+            known = bool(np.isfinite(curve.values).any())
+            ax.plot(lead, curve.values, label=name if known else None, **look)
             if ends:
                 own = (series.pick(end, "threshold", index) for end in ends)
                 band = [series.pick(end, "forecast", place).values for end in own]
@@ -185,9 +195,8 @@ def scores(
     if finite.size and finite.min() >= 0:
         grid[0, 0].set_ylim(0, max(float(finite.max()) * 1.08, 1e-3))
     grid[0, 0].set_xlim(0, float(lead.max()) * 1.03)
-    series.legend(figure, grid[0, 0])
-    canvas.headline(figure, title)
-    return canvas.finish(figure, path=path)
+    series.legend(figure, *grid.ravel())
+    return figure
 
 
 def _curve(
@@ -259,6 +268,5 @@ def _effort(log: pd.DataFrame) -> str:
 
 def _score_label(array: xr.DataArray, score: str) -> str:
     name = str(array.attrs.get("long_name", score.upper()))
-    units = array.attrs.get("units", "1")
     # in lines that fit beside a panel
-    return textwrap.fill(name if units in ("1", "") else f"{name} [{units}]", 32)
+    return textwrap.fill(bracketed(name, str(array.attrs.get("units", "1"))), 32)

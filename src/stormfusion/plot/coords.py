@@ -10,9 +10,13 @@ import xarray as xr
 
 from stormfusion.plot.canvas import wanted
 from stormfusion.plot.colors import Paint
+from stormfusion.plot.units import powers
 
 _MINUTES = {"s": 1 / 60, "seconds": 1 / 60, "min": 1.0, "minutes": 1.0}
 _HOURS = {"h": 60.0, "hours": 60.0}
+
+SLIMMEST = 0.15
+"""Shorter over longer side of a map as it is drawn, at the least."""
 
 Lead: TypeAlias = str | dt.timedelta | np.timedelta64
 
@@ -92,7 +96,7 @@ def axis(array: xr.DataArray, dim: str) -> Axis:
         return Axis(np.arange(size, dtype=float), 1.0, f"{dim} [pixel]", "pixel")
     coordinate = array[dim]
     values = np.asarray(coordinate.values, dtype=float)
-    step = float(np.median(np.diff(values))) if size > 1 else 1.0
+    step = _step(array, dim)
     units = str(coordinate.attrs.get("units", ""))
     if units.lower() in ("m", "metre", "meter", "metres", "meters"):
         return Axis(values, step, f"{dim} [km]", "metre")
@@ -103,7 +107,31 @@ def axis(array: xr.DataArray, dim: str) -> Axis:
 
 
 def aspect(array: xr.DataArray) -> float:
-    """Height of a unit of y over width of a unit of x: 1, except in degrees."""
+    """
+    Height of a unit of y over width of a unit of x: 1, except in degrees.
+
+    Maps of few rows or columns are stretched, for else they would be but a line.
+    """
+    true = _aspect(array)
+    found = true * _extent(array)
+    return float(true * np.clip(found, SLIMMEST, 1 / SLIMMEST) / found)
+
+
+def ratio(array: xr.DataArray) -> float:
+    """Height of the drawn map over its width."""
+    return float(np.clip(aspect(array) * _extent(array), 0.3, 3.0))
+
+
+def _step(array: xr.DataArray, dim: str) -> float:
+    """From pixel to pixel; a lone one is as wide as those of the other axis."""
+    for name in (dim, {"y": "x", "x": "y"}.get(dim, dim)):
+        if array.sizes[name] > 1 and name in array.coords:
+            steps = np.diff(np.asarray(array[name].values, dtype=float))
+            return float(np.median(steps))
+    return 1.0
+
+
+def _aspect(array: xr.DataArray) -> float:
     y = axis(array, "y")
     if y.kind != "degree":
         return 1.0
@@ -111,10 +139,10 @@ def aspect(array: xr.DataArray) -> float:
     return float(1.0 / np.cos(np.deg2rad(middle)))
 
 
-def ratio(array: xr.DataArray) -> float:
-    """Height of the drawn map over its width."""
+def _extent(array: xr.DataArray) -> float:
+    """Height of a map over its width, in its own coordinates."""
     (bottom, top), (left, right) = axis(array, "y").edges, axis(array, "x").edges
-    return float(np.clip(aspect(array) * (top - bottom) / (right - left), 0.3, 3.0))
+    return (top - bottom) / (right - left)
 
 
 def quantity(array: xr.DataArray) -> str:
@@ -122,7 +150,7 @@ def quantity(array: xr.DataArray) -> str:
     name = array.attrs.get("long_name", array.name)
     words = "value" if name is None else str(name).replace("_", " ")
     units = array.attrs.get("units")
-    return words if units is None else f"{words} [{units}]"
+    return words if units is None else f"{words} [{powers(str(units))}]"
 
 
 def minutes(lead: Any) -> np.ndarray[Any, np.dtype[np.float64]]:
@@ -205,6 +233,8 @@ def remark(array: xr.DataArray, paint: Paint) -> str:
     if np.isnan(values).all():
         return "no data"
     if paint.floor is not None and np.nanmax(values) < paint.floor * (1 - 1e-6):
-        units = array.attrs.get("units", "")
+        if paint.percent:
+            return f"nothing from {paint.floor:.0%} up"
+        units = powers(str(array.attrs.get("units", "")))
         return f"nothing from {paint.floor:.2g} {units} up".replace("  ", " ")
     return ""

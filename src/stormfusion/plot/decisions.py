@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 _NAMED = (0.1, 0.3, 0.5, 0.7, 0.9)
 """Probabilities that are written beside a ROC curve, if it has them or others near."""
 
-_UNDEFINED = "undefined: the event came always or never"
+_UNDEFINED = "undefined: the event\ncame always or never"
 
 _APART = 26.0
 """Least distance between points that are named [pt]."""
@@ -87,19 +87,28 @@ def roc(
     for name in names:
         series.check_dims(given[name], ("bin", "forecast", "threshold"), needed="bin")
     given = given.sortby("bin") if "bin" in given.coords else given
-    figure, grid = _tiles(given, size=4.3)
+    return canvas.finish(detections(given, size=4.3, title=title), path=path)
+
+
+def detections(
+    given: xr.Dataset, *, size: float, title: str | None = None, legend: bool = True
+) -> "Figure":
+    """Draw ROC curves, in panels of `size` inches."""
+    figure, grid = _tiles(given, size=size)
     drawn = []
     for index, ax in enumerate(grid):
         some = series.pick(given, "threshold", index)
         drawn.append((ax, *_curves(ax, some)))
-        canvas.heading(ax, series.head(some), width=4.0, size=10.5)
+        canvas.heading(ax, series.head(some), width=size - 0.3, size=10.5)
+    if legend:
+        _name_curves(figure, grid, size)
     _outer(grid, "probability of false detection", "probability of detection")
     canvas.headline(figure, title)
     figure.draw_without_rendering()
     for ax, at, texts in drawn:
         radii = np.full(len(at), 3.0)
         labels.beside(ax, at, _apart(ax, at, texts), radii=radii, size=8.5)
-    return canvas.finish(figure, path=path)
+    return figure
 
 
 def value(
@@ -156,8 +165,6 @@ def value(
     >>> ax.get_xlabel(), ax.get_ylabel()
     ('cost of protection / loss', 'relative economic value')
     """
-    from matplotlib.ticker import StrMethodFormatter
-
     name, maker = "economic_value", "verification.economic_value"
     given = series.scored(dataset, name, what="a picture of value", maker=maker)
     if "cost_loss" not in given.coords:
@@ -169,21 +176,31 @@ def value(
     dims = ("cost_loss", "forecast", "threshold")
     series.check_dims(given[name], dims, needed="cost_loss")
     given = given.sortby("cost_loss")
-    figure, grid = _tiles(given, size=3.6)
+    return canvas.finish(worths(given, size=3.6, title=title), path=path)
+
+
+def worths(
+    given: xr.Dataset, *, size: float, title: str | None = None, legend: bool = True
+) -> "Figure":
+    """Draw curves of economic value, in panels of `size` inches."""
+    from matplotlib.ticker import StrMethodFormatter
+
+    figure, grid = _tiles(given, size=size)
     limits = _reach(given)
     for index, ax in enumerate(grid):
         some = series.pick(given, "threshold", index)
         _worth(ax, some)
-        canvas.heading(ax, series.head(some), width=3.4, size=10.5)
+        canvas.heading(ax, series.head(some), width=size - 0.2, size=10.5)
         if limits[0] > 0:
             ax.set_xscale("log")
             ax.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
             ax.minorticks_off()
         ax.set(xlim=limits, ylim=(0.0, 1.0))
     _outer(grid, "cost of protection / loss", "relative economic value")
-    series.legend(figure, grid[0])
+    if legend:
+        series.legend(figure, *grid)
     canvas.headline(figure, title)
-    return canvas.finish(figure, path=path)
+    return figure
 
 
 def _tiles(given: xr.Dataset, *, size: float) -> "tuple[Figure, list[Axes]]":
@@ -218,7 +235,8 @@ def _curves(ax: "Axes", some: xr.Dataset) -> tuple[labels.Floats, list[str]]:
         known = np.isfinite(at).all(axis=1)
         look = series.look_of(place, name) | {"markersize": 5, "mec": "white"}
         whole = np.append(at[known], [[0.0, 0.0]], axis=0) if known.any() else at[known]
-        (line,) = ax.plot(*whole.T, label=_areal(curve, name), zorder=3, **look)
+        label = _areal(curve, name) if known.any() else None
+        (line,) = ax.plot(*whole.T, label=label, zorder=3, **look)
         # no warning at all is where each curve ends, but no probability
         line.set(markevery=list(range(known.sum())), clip_on=not known.any())
         words = _from(curve, known)
@@ -228,7 +246,6 @@ def _curves(ax: "Axes", some: xr.Dataset) -> tuple[labels.Floats, list[str]]:
     if len(found) == 1 or not sum(map(len, found)):
         canvas.note(ax, _UNDEFINED, bare=False)
     ax.set(xlim=(0, 1), ylim=(0, 1), box_aspect=1.0)
-    ax.legend(loc="lower right", fontsize=9, labelcolor=canvas.INK, frameon=False)
     return np.concatenate(found), texts
 
 
@@ -236,7 +253,18 @@ def _areal(curve: xr.Dataset, name: str) -> str:
     if "roc_area" not in curve:
         return name
     area = float(curve["roc_area"])
-    return f"{name}, area {area:.2f}" if np.isfinite(area) else f"{name}, undefined"
+    return f"{name}, area {area:.2f}" if np.isfinite(area) else name
+
+
+def _name_curves(figure: "Figure", grid: "list[Axes]", size: float) -> None:
+    """Name curves in their panels; under a lone one where words would cover them."""
+    words = grid[0].get_legend_handles_labels()[1]
+    if len(grid) == 1 and 0.075 * max(map(len, words)) > 0.45 * size:  # inches
+        series.legend(figure, *grid)
+        return
+    look: dict[str, Any] = {"fontsize": 9, "labelcolor": canvas.INK, "frameon": False}
+    for ax in grid:
+        ax.legend(loc="lower right", **look)
 
 
 def _from(curve: xr.Dataset, known: Any) -> list[str]:
@@ -279,7 +307,8 @@ def _reach(given: xr.Dataset) -> tuple[float, float]:
 
 def _worth(ax: "Axes", some: xr.Dataset) -> None:
     base = some["base_rate"].values if "base_rate" in some else np.empty(0)
-    for place, rate in enumerate(r for r in np.unique(base) if np.isfinite(r)):
+    # a rate of 0 or 1 has no place between costs, nor a value
+    for place, rate in enumerate(r for r in np.unique(base) if 0 < r < 1):
         label = None if place else "base rate"
         ax.axvline(rate, color=canvas.FAINT, lw=1.0, ls=(0, (1, 2)), label=label)
     drawn = False
@@ -289,6 +318,6 @@ def _worth(ax: "Axes", some: xr.Dataset) -> None:
         known = np.isfinite(y)
         drawn |= bool(known.any())
         look = series.look_of(place, name) | {"marker": ""}
-        ax.plot(x[known], y[known], label=name, **look)
+        ax.plot(x[known], y[known], label=name if known.any() else None, **look)
     if not drawn:
         canvas.note(ax, _UNDEFINED)

@@ -1,7 +1,7 @@
 """Reliability diagrams: how often an event came at each forecast probability."""
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
@@ -24,13 +24,17 @@ def reliability(
 
     A reliable forecast follows the diagonal. Where the dataset holds `base_rate`, its
     climatology is drawn too, and the area is shaded in which a point adds to the Brier
-    skill score against it. Below: how often each probability was forecast.
+    skill score against it. Where it holds consistency bars, these reach as far as
+    chance would move a reliable forecast. Below: how often each probability was
+    forecast.
 
     Parameters
     ----------
     dataset
         `forecast_probability`, `observed_frequency` and `count` on `bin`, and on
-        `forecast` and `threshold` where there are several. Empty bins are NaN.
+        `forecast` and `threshold` where there are several. Empty bins are NaN. For the
+        bars `consistency_lower` and `consistency_upper`, as `verification.reliability`
+        gives.
     title
         A title above the diagrams.
     path
@@ -65,10 +69,17 @@ def reliability(
     series.scored(dataset, *names, what="a reliability diagram", maker=maker)
     for name in names:
         series.check_dims(dataset[name], ("bin", "forecast", "threshold"), needed="bin")
+    size = 4.1 if dataset.sizes.get("threshold", 1) == 1 else 3.3
+    figure = attributes(dataset, size=size)
+    canvas.headline(figure, title)
+    return canvas.finish(figure, path=path)
+
+
+def attributes(dataset: xr.Dataset, *, size: float) -> "Figure":
+    """Draw diagrams that each are `size` inches wide."""
     count = dataset.sizes.get("threshold", 1)
     rows, columns = canvas.tiles(count)
-    size = 4.1 if columns == 1 else 3.3
-    figure = canvas.blank(size * columns + 0.4, (1.25 * size + 0.2) * rows + 0.6)
+    figure = canvas.blank(size * columns + 0.4, (1.25 * size + 0.2) * rows + 0.75)
     grid = figure.subplots(
         2 * rows,
         columns,
@@ -95,9 +106,8 @@ def reliability(
         if column == 0:
             above.set_ylabel("observed frequency")
             below.set_ylabel("count")
-    series.legend(figure, grid[0, 0])
-    canvas.headline(figure, title)
-    return canvas.finish(figure, path=path)
+    series.legend(figure, *grid[::2].ravel())
+    return figure
 
 
 def _diagram(above: "Axes", below: "Axes", dataset: xr.Dataset) -> None:
@@ -121,9 +131,11 @@ def _diagram(above: "Axes", below: "Axes", dataset: xr.Dataset) -> None:
         number = np.nan_to_num(some["count"].values.astype(float))
         kept = np.isfinite(x) & np.isfinite(y)
         look = series.look_of(place, name)
-        above.plot(x[kept], y[kept], label=name, clip_on=False, **look)
+        label = name if kept.any() else None
+        above.plot(x[kept], y[kept], label=label, clip_on=False, **look)
         if not kept.any():
             canvas.note(above, "no data")
+        _bars(above, some, x, look["color"])
         used = np.isfinite(x) & (number > 0)
         if several:
             below.plot(x[used], number[used], **look)
@@ -142,3 +154,17 @@ def _diagram(above: "Axes", below: "Axes", dataset: xr.Dataset) -> None:
     for ax in (above, below):
         canvas.style(ax, grid=True)
     above.tick_params(labelbottom=False)
+
+
+def _bars(ax: "Axes", some: xr.Dataset, x: "np.ndarray", color: str) -> None:
+    """Draw how far from the diagonal chance would move a reliable forecast."""
+    if not {"consistency_lower", "consistency_upper"} <= set(some.data_vars):
+        return
+    ends = [
+        some[f"consistency_{end}"].values.astype(float) for end in ("lower", "upper")
+    ]
+    known = np.isfinite([x, *ends]).all(axis=0)
+    if known.any():
+        low, high = (end[known] for end in ends)
+        look: dict[str, Any] = {"color": color, "alpha": 0.35, "linewidth": 3.0}
+        ax.vlines(x[known], low, high, label="by chance", zorder=1.5, **look)

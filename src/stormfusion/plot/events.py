@@ -7,6 +7,7 @@ import numpy as np
 import xarray as xr
 
 from stormfusion.plot import canvas, coords, labels, series
+from stormfusion.plot.units import bracketed
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -162,7 +163,7 @@ def _head(some: xr.Dataset, given: xr.Dataset, along: Along) -> str:
         parts.append(series.together(given))
     if "threshold" in some.dims:
         units = some["threshold"].attrs.get("units", "")
-        parts.insert(0, f"by threshold [{units}]" if units else "by threshold")
+        parts.insert(0, bracketed("by threshold", units))
     return series.head(some, *parts)
 
 

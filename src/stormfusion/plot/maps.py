@@ -110,7 +110,7 @@ def draw(
         )
     ground(ax, array)
     if said and (text := coords.remark(array, brush)):
-        canvas.note(ax, text, size=size)
+        canvas.note(ax, text, size=size, bare=not has_missing(array))
     return image
 
 
@@ -124,6 +124,8 @@ def ground(ax: "Axes", array: xr.DataArray) -> None:
         one = coords.axis(array, dim)
         side.set_label_text(one.label)
         side.set_major_locator(MaxNLocator(7, steps=[1, 2, 2.5, 5, 10]))
+        if len(one.values) < 4:
+            side.set_ticks(one.values)
         if one.kind == "metre":
             side.set_major_formatter(FuncFormatter(_kilometres))
 
@@ -135,37 +137,54 @@ def bar(
     *,
     label: str,
     missing: bool,
+    partly: str | None = None,
     height: float | None = None,
 ) -> None:
-    """Draw a colour bar as high as its map, and what grey means under it."""
-    box = ax.inset_axes((1.03, 0.0, 0.04, 1.0))
+    """Draw a colour bar as high as its map, and what grey and hatches mean under it."""
+    (left, right), (bottom, top) = sorted(ax.get_xlim()), sorted(ax.get_ylim())
+    aspect = ax.get_aspect()
+    tall = 1.0 if aspect == "auto" else float(aspect) * (top - bottom) / (right - left)
+    wide = 0.04 * max(1.0, tall)
+    box = ax.inset_axes((1.0 + 0.75 * wide, 0.0, wide, 1.0))
     figure = ax.get_figure(root=True)
     assert figure is not None
     scale = figure.colorbar(image, cax=box, extendfrac=0.05)
     if height is None:
         height = 0.9 * figure.get_figheight() * ax.get_position().height
-    dress(box, scale, brush, label=label, missing=missing, height=height)
+    dress(box, scale, brush, label=label, missing=missing, height=height, partly=partly)
 
 
 def dress(
-    box: "Axes", scale: Any, brush: Paint, *, label: str, missing: bool, height: float
+    box: "Axes",
+    scale: Any,
+    brush: Paint,
+    *,
+    label: str,
+    missing: bool,
+    height: float,
+    partly: str | None = None,
 ) -> None:
     """Tick and label a colour bar that is `height` inches high."""
     from matplotlib.patches import Patch
 
     if brush.ticks is not None:
-        words = [f"{t:.0%}" if brush.percent else f"{t:.3g}" for t in brush.ticks]
-        scale.set_ticks(brush.ticks, labels=words)
+        each = int(np.ceil(len(brush.ticks) * 0.16 / height))
+        ticks = brush.ticks[::-each][::-1]  # the highest tells most
+        words = [f"{t:.0%}" if brush.percent else f"{t:.3g}" for t in ticks]
+        scale.set_ticks(ticks, labels=words)
     scale.outline.set(edgecolor=canvas.FRAME, linewidth=0.6)
     box.minorticks_off()
     canvas.style(box)
     box.set_ylabel(canvas.wrapped(label, width=height, size=10.0), fontsize=10.0)
     if missing:
-        patch = Patch(
-            facecolor=MISSING, edgecolor=canvas.FRAME, lw=0.6, label="no data"
-        )
+        meant: list[tuple[str | None, str]] = [(None, "no data")]
+        if partly is not None:
+            meant.append((partly, "some leads only"))
         box.legend(
-            handles=[patch],
+            handles=[
+                Patch(fc=MISSING, ec=canvas.FRAME, lw=0.6, hatch=hatch, label=text)
+                for hatch, text in meant
+            ],
             loc="upper left",
             bbox_to_anchor=(0.0, -0.1 / height),
             borderaxespad=0.0,

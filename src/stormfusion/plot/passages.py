@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
-from stormfusion.plot import canvas, coords, films, maps, risks
+from stormfusion.plot import canvas, contours, coords, films, maps, risks
 from stormfusion.plot.colors import probabilities
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def _play(risk: xr.DataArray, title: str | None) -> Iterator["Figure"]:
             for old in list(ax.texts):
                 old.remove()
             image.set_array(frame.values)
-            risks.contour(ax, frame, LINES)
+            contours.contour(ax, frame, LINES)
             if np.isnan(frame.values).all():
                 # as before the end of the first whole window of a sum
                 later = bool(one.isel(lead=slice(lead, None)).notnull().any())

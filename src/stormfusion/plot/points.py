@@ -8,6 +8,7 @@ import pandas as pd
 import xarray as xr
 
 from stormfusion.plot import canvas, coords, series
+from stormfusion.plot.units import bracketed
 
 Floats: TypeAlias = np.ndarray[Any, np.dtype[np.float64]]
 
@@ -233,5 +234,4 @@ def _words(array: xr.DataArray) -> str:
     name = str(array.name)
     short = SHARP.get(name, name.upper() if len(name) < 5 else name)
     words = str(array.attrs.get("long_name", short.replace("_", " ")))
-    units = array.attrs.get("units", "1")
-    return words if units in ("1", "") else f"{words} [{units}]"
+    return bracketed(words, str(array.attrs.get("units", "1")))

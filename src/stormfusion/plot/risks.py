@@ -1,24 +1,22 @@
 """Maps of risk: the probability of a hazard, and the footprint of a storm."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
 
 from stormfusion.plot import arrivals, canvas, coords, maps
+from stormfusion.plot import contours as lines
 from stormfusion.plot.colors import probabilities
+from stormfusion.plot.units import hazard_words
 from stormfusion.units import VARIABLES
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.colors import Colormap
     from matplotlib.figure import Figure
-
-
-_CROWD = 24
-"""With more contours than this a map has none of them labelled: the colours tell."""
 
 
 def probability(
@@ -72,7 +70,7 @@ def probability(
     brush = probabilities(cmap)
     figure, ax = maps.place(array, ax, bar=colorbar)
     image = maps.draw(ax, array, brush)
-    contour(ax, array, contours)
+    lines.contour(ax, array, contours)
     if colorbar:
         maps.bar(ax, image, brush, label="probability", missing=maps.has_missing(array))
     known = (hazard_of(array), coords.moment(array))
@@ -94,7 +92,8 @@ def footprint(
 
     The maps are those of the whole window (`window_probability`,
     `window_percentile`); where the dataset holds only lead times (`probability`,
-    `percentile`), the last one is drawn and named.
+    `percentile`), the last one is drawn and named. Where a window is not known it is
+    grey, and hatched if its probability is known at a lead time.
 
     Parameters
     ----------
@@ -114,8 +113,8 @@ def footprint(
     Returns
     -------
     Figure
-        The figure, one panel for each hazard and one for the percentile; then one for
-        the arrival of each hazard, if asked for.
+        The figure, one panel for each hazard and one for the percentile; below them one
+        for the arrival of each hazard, if asked for.
 
     Examples
     --------
@@ -125,7 +124,7 @@ def footprint(
     ...     coords={"hazard": ["vil >= 12 kg m-2"]},
     ... )
     >>> plot.footprint(dataset).axes[0].get_title(loc="left")
-    'vil ≥ 12 kg m-2'
+    'vil ≥ 12 kg m⁻²'
     """
     hint = "an xarray.Dataset; give Footprint.dataset"
     canvas.wanted(dataset, xr.Dataset, role="dataset", hint=hint)
@@ -157,40 +156,75 @@ def sheet(
             f"(window_probability), but this dataset {sorted(map(str, dataset))}; "
             "make it with Ensemble.footprint"
         )
-    rows, columns = canvas.tiles(count)
+    rows, columns, tiles = _tiles(len(shown) - len(times), len(times))
     wide, high = maps.panel(coords.ratio(shown[0]), largest=largest)
     figure = canvas.blank(
         columns * (wide + 0.75) + 1.6, rows * (high + 0.75) + 0.6, layout="compressed"
     )
     grid = figure.subplots(rows, columns, squeeze=False).ravel()
-    for spare in grid[count:]:
-        spare.set_visible(False)
-    brush = probabilities("safe")
-    for ax, risk in zip(grid, risks, strict=False):
-        image = maps.draw(ax, risk, brush)
-        contour(ax, risk, (0.1, 0.5, 0.9))
-        words = ", ".join(filter(None, (hazard_of(risk), coords.moment(risk))))
-        canvas.heading(ax, words or "probability", width=wide)
-        if risk is risks[-1]:
-            missing = any(maps.has_missing(risk) for risk in risks)
-            maps.bar(
-                ax, image, brush, label="probability", missing=missing, height=high
-            )
+    for tile, spare in enumerate(grid):
+        spare.set_visible(tile in tiles)
+    grid = grid[tiles]
+    _draw_risks(grid, risks, lines.partly(dataset), wide=wide, high=high)
     if percentile is not None:
         place = len(risks)
         maps.field(shown[place], ax=grid[place], cmap=cmap, title=_share(percentile))
     if times:
-        places = grid[count - len(times) : count]
+        places = grid[count - len(times) :]
         arrivals.panels(places, times, high=high, noun="arrival of ")
-    for index, ax in enumerate(grid[:count]):
-        if index % columns:
+    for tile, ax in zip(tiles, grid, strict=True):
+        if tile % columns:
             ax.set_ylabel("")
-        if index + columns < count:
+        if tile + columns in tiles:
             ax.set_xlabel("")
         if largest < 3.0:  # few places, so that their names have room
-            for side in (ax.xaxis, ax.yaxis):
-                side.set_major_locator(MaxNLocator(4, steps=[1, 2, 2.5, 5, 10]))
+            for side, size in ((ax.xaxis, "x"), (ax.yaxis, "y")):
+                if shown[0].sizes[size] > 3:
+                    side.set_major_locator(MaxNLocator(4, steps=[1, 2, 2.5, 5, 10]))
     return figure
+
+
+def _draw_risks(
+    grid: Iterable["Axes"],
+    risks: Sequence[xr.DataArray],
+    partly: xr.DataArray | None,
+    *,
+    wide: float,
+    high: float,
+) -> None:
+    """Draw maps of probabilities, hatched where these are known in part."""
+    brush, drawn = probabilities("safe"), []
+    for number, (ax, risk) in enumerate(zip(grid, risks, strict=False)):
+        image = maps.draw(ax, risk, brush)
+        drawn.append(lines.draw(ax, risk, (0.1, 0.5, 0.9)))
+        if partly is not None:
+            one = partly.isel(hazard=number) if "hazard" in partly.dims else partly
+            lines.hatch(ax, one)
+        words = ", ".join(filter(None, (hazard_of(risk), coords.moment(risk))))
+        canvas.heading(ax, words or "probability", width=wide)
+        if risk is risks[-1]:
+            maps.bar(
+                ax,
+                image,
+                brush,
+                label="probability",
+                missing=any(maps.has_missing(risk) for risk in risks),
+                partly=lines.HATCH if partly is not None else None,
+                height=high,
+            )
+    lines.label(drawn)
+
+
+def _tiles(maps: int, times: int) -> tuple[int, int, list[int]]:
+    """Rows, columns and the places of maps; times have rows of their own below."""
+    if maps + times <= 3 or not times:
+        rows, columns = canvas.tiles(maps + times)
+        return rows, columns, list(range(maps + times))
+    columns = min(max(maps, times), 4)
+    above, below = -(-maps // columns), -(-times // columns)
+    first = above * columns
+    places = [*range(maps), *range(first, first + times)]
+    return above + below, columns, places
 
 
 def hazard_of(array: xr.DataArray) -> str:
@@ -198,8 +232,7 @@ def hazard_of(array: xr.DataArray) -> str:
     name = array.attrs.get("hazard")
     if name is None and "hazard" in array.coords and array["hazard"].ndim == 0:
         name = array["hazard"].item()
-    words = "" if name is None else str(name)
-    return words.replace(">=", "≥").replace("<=", "≤").replace("_", " ")
+    return "" if name is None else hazard_words(str(name))
 
 
 def risk_frame(given: Any) -> xr.DataArray:
@@ -212,36 +245,6 @@ def risk_frame(given: Any) -> xr.DataArray:
             f"{values.min():g} to {values.max():g}; divide percentages by 100"
         )
     return array
-
-
-def contour(ax: "Axes", array: xr.DataArray, contours: Sequence[float]) -> None:
-    """Draw lines of equal probability, labelled where they are few."""
-    from matplotlib.patheffects import withStroke
-
-    try:
-        asked = np.sort(np.ravel(np.asarray(contours, dtype=float)))
-    except (TypeError, ValueError) as error:
-        raise TypeError(
-            f"contours are {contours!r}, wanted probabilities, such as (0.1, 0.5)"
-        ) from error
-    values = np.ma.masked_invalid(array.values)
-    if min(array.shape) < 2 or not values.count():
-        return
-    levels = asked[(values.min() < asked) & (asked < values.max())]
-    if not levels.size:
-        return
-    x, y = coords.axis(array, "x").values, coords.axis(array, "y").values
-    lines = ax.contour(x, y, values, levels, colors=canvas.INK, linewidths=0.8)
-    if sum(map(len, lines.allsegs)) > _CROWD:
-        lines.set_linewidth(0.5)
-        return
-    texts = ax.clabel(lines, inline=False, fmt=lambda level: f"{level:.0%}", fontsize=8)
-    (left, right), (bottom, top) = sorted(ax.get_xlim()), sorted(ax.get_ylim())
-    for text in texts:
-        text.set_path_effects([withStroke(linewidth=2.6, foreground="white")])
-        across, up = text.get_position()
-        depth = (across - left) / (right - left), (up - bottom) / (top - bottom)
-        text.set_visible(all(0.04 < part < 0.96 for part in depth))
 
 
 def _risks(dataset: xr.Dataset) -> list[xr.DataArray]:

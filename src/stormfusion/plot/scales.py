@@ -8,6 +8,7 @@ import xarray as xr
 
 from stormfusion.plot import canvas, coords, series
 from stormfusion.plot.colors import MISSING, colormap
+from stormfusion.plot.units import bracketed
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -83,7 +84,9 @@ def fractions(
     rows, columns = canvas.tiles(len(every))
     wide = float(np.clip(0.75 * given.sizes["scale"], 2.4, 8.0))
     high = float(np.clip(0.42 * given.sizes["threshold"], 1.2, 6.0))
-    figure = canvas.blank((wide + 0.2) * columns + 1.0, (high + 0.5) * rows + 1.1)
+    headed = any(series.head(some) for _, some in every)
+    each = high + (0.5 if headed else 0.15)
+    figure = canvas.blank((wide + 0.2) * columns + 1.0, each * rows + 0.9)
     grid = figure.subplots(rows, columns, squeeze=False, sharey=True).ravel()
     for ax in grid[len(every) :]:
         ax.set_visible(False)
@@ -245,8 +248,9 @@ def _name_cells(ax: "Axes", some: xr.Dataset, spacing: float | None) -> None:
     ax.set_yticks(range(some.sizes["threshold"]), texts["threshold"])
     ax.set_xlabel(f"width of the window [{'pixel' if spacing is None else 'km'}]")
     if "threshold" in some.coords:
-        units = some["threshold"].attrs.get("units", "")
-        ax.set_ylabel(f"threshold [{units}]" if units else "threshold")
+        units = str(some["threshold"].attrs.get("units", ""))
+        named = some["threshold"].dtype.kind in "OU"
+        ax.set_ylabel("hazard" if named else bracketed("threshold", units))
 
 
 def _explained(given: xr.Dataset) -> str:

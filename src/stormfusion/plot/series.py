@@ -7,6 +7,7 @@ import xarray as xr
 
 from stormfusion.plot import canvas, coords
 from stormfusion.plot.colors import LINES
+from stormfusion.plot.units import hazard_words, powers
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -134,14 +135,18 @@ def reached(coordinate: xr.DataArray) -> str:
     """A threshold in words."""
     value = coordinate.item()
     if isinstance(value, str):
-        return value.replace(">=", "≥")
+        return hazard_words(value)
     units = coordinate.attrs.get("units", "")
-    return f"≥ {value:.3g} {units}".strip()
+    return powers(f"≥ {value:.3g} {units}".strip())
 
 
-def legend(figure: "Figure", ax: "Axes") -> None:
-    """Name the curves of one panel under all of them."""
-    handles, labels = ax.get_legend_handles_labels()
+def legend(figure: "Figure", *axes: "Axes") -> None:
+    """Name the curves of panels under all of them, each name once."""
+    named: dict[str, Any] = {}
+    for ax in axes:
+        for handle, label in zip(*ax.get_legend_handles_labels(), strict=True):
+            named.setdefault(label, handle)
+    handles, labels = list(named.values()), list(named)
     if len(labels) < 2:
         return
     # inches: the words, and a handle with its gaps before each

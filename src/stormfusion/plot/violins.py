@@ -7,6 +7,7 @@ import numpy as np
 import xarray as xr
 
 from stormfusion.plot import canvas, coords, series
+from stormfusion.plot.units import powers
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -68,7 +69,7 @@ def violins(
     >>> dataset.error.attrs = {"long_name": "forecast - observed", "units": "mm h-1"}
     >>> ax = plot.violins(dataset).axes[0]
     >>> ax.get_xlabel(), ax.get_ylabel()
-    ('lead time [min]', 'forecast - observed [mm h-1]')
+    ('lead time [min]', 'forecast - observed [mm h⁻¹]')
     """
     errors = _checked(dataset)
     if not 0 <= tails < 0.25:
@@ -233,4 +234,6 @@ def _left_out(dataset: xr.Dataset) -> str | None:
     if threshold is None:
         return None
     units = dataset["error"].attrs.get("units", "")
-    return f"errors where forecast or observed ≥ {threshold:.3g} {units}".strip()
+    return powers(
+        f"errors where forecast or observed ≥ {threshold:.3g} {units}".strip()
+    )

@@ -114,8 +114,11 @@ class Ground:
         assert self.grid is not None
         y, x = self.y[0] + (row - 0.5) * dy, self.x[0] + (column - 0.5) * dx
         spots = places(self.grid, *np.broadcast_arrays(y, x))
-        latitude, longitude = (np.radians(each) for each in spots)
-        found = np.stack(
+        # infinite where the projection shows no place of the Earth
+        latitude, longitude = (
+            np.radians(np.where(np.isfinite(each), each, np.nan)) for each in spots
+        )
+        return np.stack(
             [
                 np.cos(latitude) * np.cos(longitude),
                 np.cos(latitude) * np.sin(longitude),
@@ -123,8 +126,6 @@ class Ground:
             ],
             axis=-1,
         )
-        found[~np.isfinite(found)] = np.nan
-        return found
 
     @cached_property
     def net(self) -> Floats | None:

@@ -8,8 +8,11 @@ import numpy as np
 import xarray as xr
 
 from stormfusion.plot import colors
+from stormfusion.plot.units import powers
+from stormfusion.products.pages.areas import partly
 from stormfusion.products.pages.ground import Ground
 from stormfusion.products.pages.packing import (
+    PARTLY,
     Code,
     Codes,
     Values,
@@ -18,7 +21,7 @@ from stormfusion.products.pages.packing import (
     pack,
     probability_codes,
 )
-from stormfusion.products.pages.words import MINUS, leads_of, ordinal, powers
+from stormfusion.products.pages.words import MINUS, leads_of, ordinal
 
 if TYPE_CHECKING:
     from stormfusion.plot.colors import Paint
@@ -178,8 +181,12 @@ def layer(view: View, source: Source, keep: Callable[[str], int]) -> dict[str, A
         [
             None
             if field is None
-            else keep(pack(_encode(view, source, at, field, codes)))
-            for field in row
+            else keep(
+                pack(
+                    _encode(view, source, at, field, codes, window=stop + 1 == len(row))
+                )
+            )
+            for stop, field in enumerate(row)
         ]
         for at, row in enumerate(frames)
     ]
@@ -199,8 +206,17 @@ def layer(view: View, source: Source, keep: Callable[[str], int]) -> dict[str, A
     }
 
 
-def _encode(view: View, source: Source, at: int, field: Values, codes: Codes) -> Code:
+def _encode(
+    view: View, source: Source, at: int, field: Values, codes: Codes, *, window: bool
+) -> Code:
     """The codes of a map; of what never comes, apart from what is not known."""
+    if source.name == "probability":
+        found = codes.encode(field)
+        if window:
+            hazard = view.hazards[at]
+            some = partly(view.dataset, view.ground, hazard).astype(np.float32)
+            found[np.isnan(field) & (coarse(some, view.factor) > 0)] = PARTLY
+        return found
     if not source.name.startswith("arrival"):
         return codes.encode(field)
     never = np.isnan(field)
@@ -264,7 +280,7 @@ def legend(brush: "Paint") -> dict[str, Any]:
         spots = [((at - low) / (high - low), at) for at in every if low <= at <= high]
     bare = ""
     if brush.floor is not None and brush.percent:
-        bare = f"{brush.floor:.0%}"
+        bare = f"{100 * brush.floor:.0f} %"
     elif brush.floor is not None:
         bare = f"{brush.floor:.2g}"
     return {
@@ -272,7 +288,9 @@ def legend(brush: "Paint") -> dict[str, Any]:
         "ticks": [
             [
                 round(spot, 4),
-                f"{at:.0%}" if brush.percent else f"{at:.3g}".replace("-", MINUS),
+                f"{100 * at:.0f} %"
+                if brush.percent
+                else f"{at:.3g}".replace("-", MINUS),
             ]
             for spot, at in spots
         ],

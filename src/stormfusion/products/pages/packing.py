@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-NEVER, MISSING = 254, 255
-"""Codes of what does not come at all, and of what is not known."""
+PARTLY, NEVER, MISSING = 253, 254, 255
+"""Codes of a window known in part, of what does not come at all, and of the unknown."""
 STEPS = 200
 """Steps of a probability, each of half a percent."""
 

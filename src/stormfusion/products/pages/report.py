@@ -11,14 +11,14 @@ import xarray as xr
 
 from stormfusion.plot.extents import extents
 from stormfusion.plot.risks import sheet
-from stormfusion.products.pages.areas import areas, risk_at
+from stormfusion.plot.units import hazard_words
+from stormfusion.products.pages.areas import areas, partly, risk_at, unknown
 from stormfusion.products.pages.ground import Ground, check_places
 from stormfusion.products.pages.verdict import calibration_sheet, verification_sheet
 from stormfusion.products.pages.webpage import asset, fill, picture, policy, table
 from stormfusion.products.pages.words import (
     NOTHING,
     area_words,
-    hazard_words,
     heading_of,
     leads_of,
     names_of,
@@ -104,7 +104,9 @@ def body(
 def hazard_table(dataset: xr.Dataset, ground: Ground, sizes: Any) -> str:
     """The largest probability of each hazard, its areas, and when it comes first."""
     columns = ["any time of the window", "largest probability", "where"]
-    columns += [f"area at {level:.0%} or more" for level in LEVELS]
+    columns += [
+        f"area at {100 * level:.0f}\N{NO-BREAK SPACE}% or more" for level in LEVELS
+    ]
     arrives = "arrival" in dataset
     columns += ["earliest median arrival"] * arrives
     rows = []
@@ -122,23 +124,43 @@ def hazard_table(dataset: xr.Dataset, ground: Ground, sizes: Any) -> str:
         rows.append(cells)
     if not rows:
         return ""
-    note = ""
+    notes = [unknown_words(dataset, ground)]
     if arrives:
-        note = (
-            '<p class="note">Arrival is the median over the members in which the '
-            "hazard occurs, where it does in a tenth of them or more.</p>"
+        notes.append(
+            "Arrival is the median over the members in which the hazard occurs, where "
+            "it does in a tenth of them or more."
         )
+    text = " ".join(filter(None, notes))
+    note = f'<p class="note">{text}</p>' if text else ""
     return table("Hazards", columns, rows) + note
 
 
+def unknown_words(dataset: xr.Dataset, ground: Ground) -> str:
+    """How much of the window the table does not know, if not nil."""
+    shares = unknown(dataset, ground)[:, -1]
+    shares = shares[np.isfinite(shares)]
+    if not shares.any():
+        return ""
+    ends = dict.fromkeys(percent_words(each) for each in (shares.min(), shares.max()))
+    text = (
+        f"{' to '.join(ends)} of the map is unknown for the window, and counts in no "
+        "number of this table."
+    )
+    if any(partly(dataset, ground, hazard).any() for hazard in range(len(shares))):
+        text += " The lead times know more of it: see the areas by lead time."
+    return text
+
+
 def largest(values: Any, ground: Ground) -> tuple[str, str]:
-    """The largest of a map of probabilities, and where it is."""
+    """The largest of a map of probabilities, and where; how many pixels share it."""
     if not np.isfinite(values).any():
         return "no data", NOTHING
     most = float(np.nanmax(values))
     if most <= 0:
         return percent_words(most), NOTHING
-    row, column = np.argwhere(values == np.nanmax(values))[0]
+    (row, column), *others = np.argwhere(values == np.nanmax(values))
+    if others:
+        return percent_words(most), f"{len(others) + 1:,} pixels"
     spot = ground.located(float(row) + 0.5, float(column) + 0.5)
     return percent_words(most), place_words(*spot) if spot else f"row {row}, {column}"
 

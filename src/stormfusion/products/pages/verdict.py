@@ -1,21 +1,30 @@
 """The sheets of a report that tell how good a footprint was, and those before it."""
 
 from html import escape
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
 
 from stormfusion import plot
+from stormfusion.plot.charts import curves as lines
+from stormfusion.plot.decisions import detections, worths
+from stormfusion.plot.diagrams import attributes
+from stormfusion.plot.units import hazard_words
 from stormfusion.products.pages.ground import Ground
 from stormfusion.products.pages.webpage import picture, table
-from stormfusion.products.pages.words import MINUS, NOTHING, hazard_words, names_of
+from stormfusion.products.pages.words import MINUS, NOTHING, names_of
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+SMALL = 1.75
+"""Size of the panels of pictures of which three stand beside one another [inches]."""
 TOLD = {
     "brier": "Brier score",
     "brier_skill": "Brier skill",
     "roc_area": "ROC area",
-    "skillful_scale": "useful from [pixels]",
+    "skillful_scale": "useful from",
     "granularity": "granularity [km]",
     "crps": "CRPS",
 }
@@ -24,13 +33,18 @@ TOLD = {
 
 def verification_sheet(scores: xr.Dataset, ground: Ground) -> str:
     """A sheet of the scores of a footprint: a table, and pictures of what is there."""
-    drawn = "\n".join([*_window_pictures(scores, ground), *_lead_pictures(scores)])
+    spacing = _spacing(ground)
+    drawn = "\n".join(_pictures(scores, spacing))
+    bars = ""
+    if "window_consistency_lower" in scores:
+        bars = " Bars of chance are those of independent pixels, so they are too short."
     return (
         '<article class="sheet">\n<header><h1>How good it was</h1></header>\n'
-        f"{score_table(scores)}\n"
+        f"{score_table(scores, spacing)}\n"
         '<p class="note">Scores of the whole window, of this one forecast: whether '
         "30 % happen in 30 of 100 is seen over many. A score that is not defined is "
-        f'told as {NOTHING}.</p>\n<div class="pictures">\n{drawn}\n</div>\n</article>'
+        f'told as {NOTHING}.{bars}</p>\n<div class="pictures">\n{drawn}\n</div>\n'
+        "</article>"
     )
 
 
@@ -49,8 +63,9 @@ def calibration_sheet(dataset: xr.Dataset) -> str:
         return ""
     pictures = [
         picture(
-            plot.reliability(past.isel(hazard=number, drop=True)),
+            attributes(past.isel(hazard=number, drop=True), size=2.8),
             hazard_words(name),
+            "half high",
             vector=True,
         )
         for number, name in enumerate(names_of(past))
@@ -61,12 +76,12 @@ def calibration_sheet(dataset: xr.Dataset) -> str:
         '<article class="sheet">\n<header><h1>How true it was before</h1></header>\n'
         f'<p class="note">Reliability {escape(comment)}, all lead times and the window '
         "together: how often the hazard came where it was told with that probability."
-        f'</p>\n<div class="pictures tall">\n{drawn}\n</div>\n</article>'
+        f'</p>\n<div class="pictures">\n{drawn}\n</div>\n</article>'
     )
 
 
-def score_table(scores: xr.Dataset) -> str:
-    """The scores of the window, a row for each hazard."""
+def score_table(scores: xr.Dataset, spacing: float | None) -> str:
+    """The scores of the window, a row for each hazard; widths in km if known."""
     told = {
         name: words
         for name, words in TOLD.items()
@@ -75,12 +90,17 @@ def score_table(scores: xr.Dataset) -> str:
     widths = list(scores["scale"].values) if "scale" in scores.coords else []
     useful = "window_fss" in scores and len(widths)
     columns = ["any time of the window", *told.values()]
-    columns += [f"FSS, {width} pixels" for width in widths] if useful else []
+    columns += [f"FSS, {_width(each, spacing)}" for each in widths] if useful else []
     rows = []
     for number, name in enumerate(names_of(scores)):
         some = scores.isel(hazard=number)
         cells = [hazard_words(name)]
-        cells += [_number(some[f"window_{each}"].item()) for each in told]
+        for each in told:
+            value = some[f"window_{each}"].item()
+            if each == "skillful_scale" and not np.isnan(value):
+                cells.append(_width(value, spacing))
+            else:
+                cells.append(_number(value))
         if useful:
             cells += [_number(value) for value in some["window_fss"].values]
         rows.append(cells)
@@ -91,8 +111,24 @@ def _number(value: Any) -> str:
     return f"{value:.3g}".replace("-", MINUS) if np.isfinite(value) else NOTHING
 
 
-def _window_pictures(scores: xr.Dataset, ground: Ground) -> list[str]:
-    """Pictures of the scores of the window, a curve for each hazard."""
+def _spacing(ground: Ground) -> float | None:
+    """Width of a pixel [km], None where it is not known or not one."""
+    if ground.grid is None or not np.isclose(*ground.grid.spacing, rtol=0.05):
+        return None
+    return ground.grid.spacing[0] / 1e3
+
+
+def _width(pixels: float, spacing: float | None) -> str:
+    """The width of a window in words."""
+    if np.isinf(pixels):
+        return "no scale"
+    if spacing is not None:
+        return f"{_number(pixels * spacing)} km"
+    return f"{_number(pixels)} pixel{'' if pixels == 1 else 's'}"
+
+
+def _pictures(scores: xr.Dataset, spacing: float | None) -> list[str]:
+    """Pictures of the scores, that of reliability first and largest."""
     window = xr.Dataset(
         {
             str(name).removeprefix("window_"): score
@@ -101,35 +137,33 @@ def _window_pictures(scores: xr.Dataset, ground: Ground) -> list[str]:
         }
     )
     curves, rows = _hazards_as(window, "forecast"), _hazards_as(window, "threshold")
-    spacing = None
-    if ground.grid is not None and np.isclose(*ground.grid.spacing, rtol=0.05):
-        spacing = ground.grid.spacing[0] / 1e3
+    leads = _hazards_as(scores, "forecast")
+    several = rows.sizes.get("threshold", 1) > 1
     found = []
+
+    def add(figure: "Figure", caption: str, kind: str) -> None:
+        found.append(picture(figure, caption, kind, vector=True))
+
     points = ("forecast_probability", "observed_frequency", "count")
-    if _has(curves, points, "bin"):
-        figure = plot.reliability(curves)
-        found.append(picture(figure, "Reliability", vector=True))
-    if _has(curves, ("pod", "pofd"), "bin"):
-        found.append(picture(plot.roc(curves), "What it tells apart", vector=True))
-    if _has(curves, ("economic_value",), "cost_loss"):
-        figure = plot.value(curves[["economic_value"]])
-        found.append(picture(figure, "What it is worth", vector=True))
+    if _has(rows, points, "bin"):
+        figure = attributes(rows, size=2.1 if several else 2.7)
+        add(figure, "Reliability", "whole" if several else "half high")
     if _has(rows, ("fss",), "scale"):
         figure = plot.fractions(rows, spacing=spacing)
-        found.append(picture(figure, "From which scale on it is useful", vector=True))
-    return found
-
-
-def _lead_pictures(scores: xr.Dataset) -> list[str]:
-    """Pictures of the scores by lead time."""
-    if scores.sizes.get("lead", 0) < 2:
-        return []
-    by_lead = _hazards_as(scores, "forecast")
-    found = []
-    for name, words in (("brier_skill", "Brier skill"), ("crps", "CRPS")):
-        if _has(by_lead, (name,), "lead"):
-            figure = plot.scores(by_lead, score=name)
-            found.append(picture(figure, f"{words} by lead time", vector=True))
+        add(figure, "From which scale on it is useful", "half")
+    named = _has(leads, ("brier_skill",), "lead") and leads.sizes["lead"] > 1
+    others = ", colours as above" if named and several else ""
+    if named:
+        figure = lines(leads, score="brier_skill", wide=3.3)
+        add(figure, "Brier skill by lead time", "half")
+    if _has(curves, ("pod", "pofd"), "bin"):
+        figure = detections(curves, size=SMALL, legend=not named)
+        add(figure, f"What it tells apart{others}", "third")
+    if _has(curves, ("economic_value",), "cost_loss"):
+        figure = worths(curves[["economic_value"]], size=SMALL, legend=not named)
+        add(figure, f"What it is worth{others}", "third")
+    if _has(leads, ("crps",), "lead") and leads.sizes["lead"] > 1:
+        add(lines(leads, score="crps", wide=2.9), "CRPS by lead time", "third")
     return found
 
 

@@ -2,6 +2,7 @@
 
 import base64
 import os
+import warnings
 from collections.abc import Mapping, Sequence
 from html import escape
 from numbers import Real
@@ -12,7 +13,8 @@ import numpy as np
 import xarray as xr
 
 from stormfusion.grids.grid import METRES_PER_DEGREE
-from stormfusion.products.pages.areas import areas
+from stormfusion.plot.units import hazard_words
+from stormfusion.products.pages.areas import areas, partly, unknown
 from stormfusion.products.pages.ground import Ground, check_places
 from stormfusion.products.pages.layers import View, layer, sources
 from stormfusion.products.pages.webpage import as_json, asset, fill, policy
@@ -20,7 +22,6 @@ from stormfusion.products.pages.words import (
     TIMES,
     chosen,
     day,
-    hazard_words,
     heading_of,
     leads_of,
     names_of,
@@ -56,6 +57,7 @@ def write_map(
     spots = check_places(places)
     some = chosen(dataset, hazards)
     ground = Ground.of(dataset)
+    _warn_outside(ground, spots)
     with replacing(path) as temporary:
         factor = _factor(dataset, ground, len(some))
         while True:
@@ -100,6 +102,10 @@ def render(
         "layers": layers,
         "levels": list(levels),
         "areas": _areas(view, levels),
+        "unknown": _unknown(view),
+        "partly": [
+            bool(partly(view.dataset, view.ground, h).any()) for h in view.hazards
+        ],
         "displaced": _displaced(view),
         "places": _places(view, places),
     }
@@ -219,6 +225,12 @@ def _areas(view: View, levels: Sequence[float]) -> list[list[list[float | None]]
     return [[[_number(area) for area in stop] for stop in hazard] for hazard in found]
 
 
+def _unknown(view: View) -> list[list[float | None]]:
+    """Shares of the map that are not known, by hazard and stop."""
+    found = unknown(view.dataset, view.ground)[list(view.hazards)]
+    return [[_number(share) for share in hazard] for hazard in found]
+
+
 def _displaced(view: View) -> list[list[float | str | None]]:
     """Distances [km] by which members displace the hazards, by hazard and stop."""
     dataset, count = view.dataset, view.dataset.sizes.get("lead", 0)
@@ -246,6 +258,17 @@ def _places(
         if (spot := view.ground.find(latitude, longitude)) is not None:
             found.append({"name": name, "row": spot[0], "column": spot[1]})
     return found
+
+
+def _warn_outside(ground: Ground, places: Mapping[str, tuple[float, float]]) -> None:
+    outside = sum(ground.find(*spot) is None for spot in places.values())
+    if outside:
+        warnings.warn(
+            f"{outside} of {len(places)} places lie outside of the domain; they are "
+            "not on the map",
+            UserWarning,
+            stacklevel=4,
+        )
 
 
 def _facts(view: View, layers: Sequence[Mapping[str, Any]]) -> str:

@@ -1,6 +1,5 @@
 """The words of a footprint's pages: hazards, units, times and where it comes from."""
 
-import re
 from typing import Any
 
 import numpy as np
@@ -14,7 +13,6 @@ from stormfusion.products.pages.ground import Ground
 MINUS, TIMES = "\N{MINUS SIGN}", "\N{MULTIPLICATION SIGN}"
 NOTHING = "\N{EN DASH}"
 """Stands where there is nothing to tell."""
-_POWERS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 _ORIGIN = {
     "recipe": "Recipe",
     "members": "Members",
@@ -24,37 +22,6 @@ _ORIGIN = {
     "percentiles": "Percentiles",
     "stormfusion": "Made by stormfusion",
 }
-
-
-def powers(text: str) -> str:
-    """
-    Write the exponents of units as such.
-
-    Examples
-    --------
-    >>> powers("kg m-2"), powers("ir107")
-    ('kg m⁻²', 'ir107')
-    """
-    return re.sub(
-        r"\b([A-Za-z]+)(-?\d)\b", lambda found: _raised(*found.groups()), text
-    )
-
-
-def _raised(unit: str, power: str) -> str:
-    return unit + power.translate(_POWERS)
-
-
-def hazard_words(hazard: str) -> str:
-    """
-    A hazard as one reads it.
-
-    Examples
-    --------
-    >>> hazard_words("rain_rate >= 5 mm h-1")
-    'rain rate ≥ 5 mm h⁻¹'
-    """
-    words = hazard.replace(">=", "≥").replace("<=", "≤").replace("_", " ")
-    return powers(words)
 
 
 def ordinal(percent: float) -> str:

@@ -2,6 +2,7 @@
 const page = JSON.parse(document.getElementById("page").textContent);
 const MISSING = 255;
 const NEVER = 254;
+const PARTLY = 253; // of a probability of the window: only some lead times are known
 const ROWS = Math.ceil(page.rows / page.factor);
 const COLUMNS = Math.ceil(page.columns / page.factor);
 const WINDOW = page.stops.length - 1;
@@ -78,7 +79,7 @@ function said(layer, code) {
   if (code === null) return null;
   if (code === MISSING) return "no data";
   if (code === NEVER) return "in no member";
-  if (layer.name === "probability") return percent(code);
+  if (layer.name === "probability") return code === PARTLY ? "known at some lead times only" : percent(code);
   const value = worth(layer, code);
   if (layer.name.startsWith("arrival")) return `+${value} min`;
   return layer.units ? `${value} ${layer.units}` : value;

@@ -5,6 +5,9 @@ const state = { hazard: 0, layer: page.layers[0], stop: WINDOW, lines: true, pin
 const picture = document.createElement("canvas");
 [picture.width, picture.height] = [COLUMNS, ROWS];
 const painter = picture.getContext("2d");
+const mask = document.createElement("canvas"); // where the window is known in part
+[mask.width, mask.height] = [COLUMNS, ROWS];
+const veil = document.createElement("canvas");
 let drawn = 0;
 let paths = { key: "", lines: [] };
 const LIKELY = 20; // times are drawn where the probability is a tenth or more
@@ -30,7 +33,7 @@ function fit() {
 function clamp() {
   const { width, height } = size();
   const least = 0.6 * Math.min(width / page.columns, height / (page.rows * page.aspect));
-  state.zoom = Math.min(Math.max(state.zoom, least), 64);
+  state.zoom = Math.min(Math.max(state.zoom, least), Math.max(64, 2 * least));
   state.row = Math.min(Math.max(state.row, 0), page.rows);
   state.column = Math.min(Math.max(state.column, 0), page.columns);
 }
@@ -63,7 +66,9 @@ function palette(layer) {
   layer.colors.forEach((text, code) => {
     if (text) shades.set([...channels(text), 255], 4 * code);
   });
-  shades.set([...channels(color("--missing")), 255], 4 * MISSING);
+  for (const code of layer.name === "probability" ? [PARTLY, MISSING] : [MISSING]) {
+    shades.set([...channels(color("--missing")), 255], 4 * code);
+  }
   return new Uint32Array(shades.buffer);
 }
 
@@ -74,19 +79,28 @@ async function paint() {
   const risk = rare ? frameOf(layerNamed("probability"), hazard, WINDOW) : null;
   const codes = number === null ? null : await want(number);
   const likely = risk === null ? null : await want(risk);
+  const whole = isPartly() ? await want(frameOf(layerNamed("probability"), hazard, WINDOW)) : null;
   if (layer !== state.layer || hazard !== state.hazard || stop !== state.stop) return false;
   const image = painter.createImageData(COLUMNS, ROWS);
+  const hatched = painter.createImageData(COLUMNS, ROWS);
   if (codes) {
     const shades = palette(layer);
     const pixels = new Uint32Array(image.data.buffer);
     for (let at = 0; at < codes.length; at += 1) {
       if (likely === null || likely[at] >= LIKELY) pixels[at] = shades[codes[at]];
+      if (whole && whole[at] === PARTLY && (codes === whole || codes[at] === MISSING)) hatched.data[4 * at + 3] = 255;
     }
   }
   painter.putImageData(image, 0, 0);
+  mask.getContext("2d").putImageData(hatched, 0, 0);
   const own = frameOf(layerNamed("probability"), hazard, layer.name === "probability" ? stop : lineStop());
   paths = { key: own, lines: own === null ? [] : linesOf(own, await want(own)) };
   return true;
+}
+
+// whether the window is shown, and some of it is known at some lead times only
+function isPartly() {
+  return state.stop === WINDOW && Boolean(page.partly[state.hazard]);
 }
 
 // the stop whose probability lines are drawn
@@ -99,7 +113,7 @@ function linesOf(number, codes) {
   if (!known.has(number)) {
     const found = page.levels.map((level) => ({
       level,
-      lines: contours(codes, COLUMNS, ROWS, 200 * level - 1e-6, NEVER),
+      lines: contours(codes, COLUMNS, ROWS, 200 * level - 1e-6, PARTLY),
     }));
     known.set(number, found);
   }
@@ -125,8 +139,9 @@ function render() {
   pen.clip();
   pen.imageSmoothingEnabled = state.zoom * page.factor * scale < 1;
   pen.drawImage(picture, across(0), down(0), COLUMNS * page.factor * state.zoom, ROWS * page.factor * state.zoom * page.aspect);
+  if (isPartly()) drawHatch(width, height, scale);
   const names = drawGrid(width, height);
-  if (state.lines) drawLines(width, height);
+  if (state.lines) drawLines(width, height, names);
   pen.restore();
   drawNames(names, width, height);
   drawPlaces();
@@ -134,11 +149,30 @@ function render() {
   drawScale(width, height);
 }
 
+function drawHatch(width, height, scale) {
+  [veil.width, veil.height] = [Math.round(width * scale), Math.round(height * scale)];
+  const ink = veil.getContext("2d");
+  ink.setTransform(scale, 0, 0, scale, 0, 0);
+  ink.strokeStyle = "#8795a1";
+  ink.lineWidth = 1;
+  ink.beginPath();
+  for (let x = -height; x < width; x += 8) {
+    ink.moveTo(x, height);
+    ink.lineTo(x + height, 0);
+  }
+  ink.stroke();
+  ink.globalCompositeOperation = "destination-in";
+  ink.imageSmoothingEnabled = false;
+  ink.drawImage(mask, across(0), down(0), COLUMNS * page.factor * state.zoom, ROWS * page.factor * state.zoom * page.aspect);
+  pen.drawImage(veil, 0, 0, width, height);
+}
+
 function drawGrid(width, height) {
   const [top, left] = [Math.max(rowAt(0), 0), Math.max(columnAt(0), 0)];
   const [bottom, right] = [Math.min(rowAt(height), page.rows), Math.min(columnAt(width), page.columns)];
   if (bottom <= top || right <= left) return [];
-  const wanted = { parallels: Math.max(2, height / 130), meridians: Math.max(2, width / 150) };
+  const [wide, high] = [across(right) - across(left), down(bottom) - down(top)];
+  const wanted = { parallels: Math.max(2, high / 130), meridians: Math.max(2, wide / 150) };
   let lines = graticule(top, left, bottom, right, wanted);
   if (!lines.length) lines = rulers(top, left, bottom, right, wanted);
   pen.strokeStyle = "rgb(31 41 51 / 16%)";
@@ -161,8 +195,8 @@ function trace(points) {
   points.forEach(([x, y], number) => (number ? pen.lineTo(x, y) : pen.moveTo(x, y)));
 }
 
-function drawLines(width, height) {
-  const taken = [];
+function drawLines(width, height, names) {
+  const taken = names.map(({ upright, x, y }) => (upright ? [x, Math.min(y, height) - 10] : [Math.max(x, 0) + 25, y - 9]));
   const bold = page.levels.includes(0.5) ? 0.5 : null;
   const every = paths.lines.map(({ level, lines }) => ({
     level,
@@ -237,9 +271,16 @@ function written(text, x, y, { font, fill, halo, align = "center", base = "middl
 
 function drawNames(names, width, height) {
   const look = { font: "11px system-ui, sans-serif", fill: "#52606d", halo: "rgb(255 255 255 / 80%)" };
+  const taken = [];
+  pen.font = look.font;
   for (const { name, upright, x, y } of names) {
-    if (upright && x > 130 && x < width - 24) written(name, x, Math.min(y, height) - 4, { ...look, base: "bottom" });
-    if (!upright && y > 96 && y < height - 64) written(name, Math.max(x, 0) + 5, y - 3, { ...look, align: "left", base: "bottom" });
+    const wide = pen.measureText(name).width;
+    const [left, base] = upright ? [x - wide / 2, Math.min(y, height) - 4] : [Math.max(x, 0) + 5, y - 3];
+    const seen = upright ? x > 130 && x < width - 24 : y > 20 && y < height - 64;
+    // names that would run into each other are left out
+    if (!seen || taken.some((box) => left < box.right + 6 && left + wide > box.left - 6 && Math.abs(base - box.base) < 14)) continue;
+    taken.push({ left, right: left + wide, base });
+    written(name, left, base, { ...look, align: "left", base: "bottom" });
   }
 }
 
@@ -276,7 +317,7 @@ function drawPin() {
 function chip(x, y, width, height) {
   pen.beginPath();
   pen.roundRect(x, y, width, height, 7);
-  pen.globalAlpha = 0.88;
+  pen.globalAlpha = 0.6;
   pen.fillStyle = color("--card");
   pen.fill();
   pen.globalAlpha = 1;

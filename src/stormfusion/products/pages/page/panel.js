@@ -152,6 +152,7 @@ function legend() {
   if (layer.legend.bare) swatch("", `below ${layer.legend.bare}${layer.units ? ` ${layer.units}` : ""}`);
   if (layer.name === "arrival" || layer.name === "duration") swatch("", "where the probability is under 10 %");
   swatch("missing", "no data");
+  if (isPartly()) swatch("partly", "known at some lead times only");
   if (state.lines && page.levels.length && layerNamed("probability")) {
     swatch("line", `probability ${page.levels.map((level) => `${Number((100 * level).toPrecision(3))}`).join(", ")} %`);
   }
@@ -167,12 +168,22 @@ function extent() {
     const text = area === null || area === undefined ? "unknown" : `${rounded(area)} km²`;
     row(body, `at ${Number((100 * level).toPrecision(3))} % or more`, text, level === 0.5 ? "chosen" : "");
   });
+  find("unknown").textContent = unknown((page.unknown[state.hazard] || [])[stop], stop);
   const displaced = (page.displaced[state.hazard] || [])[stop];
   find("displaced").textContent = (() => {
     if (displaced === null || displaced === undefined) return "";
     if (displaced === "apart") return "Members agree at no scale on where it is.";
     return `Members displace it by ${inWords(displaced)} km from one another.`;
   })();
+}
+
+// how much of the map the areas do not tell of
+function unknown(share, stop) {
+  if (!share) return "";
+  const words = share < 0.01 ? "Under 1 %" : share > 0.99 && share < 1 ? "Over 99 %" : `${Math.round(100 * share)} %`;
+  const when = stop === WINDOW ? "for the window" : "at this lead time";
+  const more = stop === WINDOW && page.partly[state.hazard] ? " Lead times know more of it: move the slider." : "";
+  return `${words} of the map is unknown ${when}, and counts in no area.${more}`;
 }
 
 function rounded(area) {
