@@ -58,7 +58,7 @@ def test_of_some_leads_nothing_is_said_of_the_window(whole, leads, tmp_path) -> 
         placed.at(towns)
     assert len(placed.at(towns, lead=one.dataset.lead.values[0])) == 1
     for write in (placed.to_html, placed.report, placed.to_netcdf):
-        assert write(tmp_path / "some.html").stat().st_size > 1000
+        assert write(tmp_path / "some.one").stat().st_size > 1000
 
 
 @pytest.mark.parametrize("dim", ["y", "x", "lead", "hazard", "quantile"])

@@ -37,6 +37,7 @@ WRITERS: dict[str, Callable[[xr.Dataset, Path], object]] = {
     "zarr": lambda made, path: Footprint(made).to_zarr(path),
     "tif": lambda made, path: Footprint(made).to_geotiff(path),
     "geojson": lambda made, path: Footprint(made).to_geojson(path),
+    "html": lambda made, path: Footprint(made).to_html(path),
     "h5": _climada,
 }
 NEEDS = {"zarr": "zarr", "tif": "rasterio"}
@@ -45,6 +46,7 @@ WRITTEN_BY = {
     "zarr": (xr.Dataset, "to_zarr"),
     "tif": (Path, "write_bytes"),
     "geojson": (Path, "write_text"),
+    "html": (Path, "write_bytes"),
     "h5": (Heavy, "write_hdf5"),
 }
 

@@ -155,7 +155,8 @@ class Shown(Exported):
         Raises
         ------
         ValueError
-            If the footprint has not the hazard, or a probability is none.
+            If the footprint has not the hazard, a probability is none, or the path ends
+            as a file of another kind does.
         GridMismatchError
             If the pixels are not on a regular grid, or places are given and the
             projection is unknown.

@@ -72,6 +72,15 @@ def tell_of_lost_projection(array: xr.DataArray, name: str, *, stacklevel: int) 
     Warn where a grid mapping is named, is not there, and no projection is known.
 
     xarray leaves it behind where a variable is taken out of its dataset.
+
+    Examples
+    --------
+    >>> rain = xr.DataArray([0.0], attrs={"grid_mapping": "crs"})
+    >>> with warnings.catch_warnings(record=True) as told:
+    ...     warnings.simplefilter("always")
+    ...     tell_of_lost_projection(rain, "rain_rate", stacklevel=1)
+    >>> str(told[0].message)[:50]
+    "'rain_rate' names the grid mapping 'crs', which is"
     """
     named = array.attrs.get("grid_mapping") or array.encoding.get("grid_mapping")
     lost = str(named or "").split(":")[0].strip()

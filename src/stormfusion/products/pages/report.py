@@ -27,7 +27,7 @@ from stormfusion.products.pages.words import (
     place_words,
     reference,
 )
-from stormfusion.writing import as_path, replacing
+from stormfusion.writing import as_path, named, replacing
 
 LEVELS = (0.1, 0.5, 0.9)
 """Probabilities whose areas are told."""
@@ -47,7 +47,7 @@ def write_report(
     heading = heading_of(dataset, title)
     style = asset("report.css")
     start = reference(dataset)
-    with replacing(path) as temporary:
+    with replacing(named(path, ".html", ".htm")) as temporary:
         page = fill(
             asset("report.html"),
             title=escape(heading),

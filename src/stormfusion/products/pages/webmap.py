@@ -29,7 +29,7 @@ from stormfusion.products.pages.words import (
     reference,
     valid_times,
 )
-from stormfusion.writing import as_path, replacing
+from stormfusion.writing import as_path, named, replacing
 
 LARGEST = 20_000_000
 """Bytes that a page has at most."""
@@ -58,7 +58,7 @@ def write_map(
     some = chosen(dataset, hazards)
     ground = Ground.of(dataset)
     _warn_outside(ground, spots)
-    with replacing(path) as temporary:
+    with replacing(named(path, ".html", ".htm")) as temporary:
         factor = _factor(dataset, ground, len(some))
         while True:
             view = View(dataset, ground, some, factor, cmap)
