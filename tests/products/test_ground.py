@@ -1,13 +1,14 @@
 """Where the pixels of a map lie: places, areas and the net to the globe."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import xarray as xr
 from tests.products.pages import LAEA
 
 from stormfusion.grids import Grid, places
 from stormfusion.products.pages.areas import areas
-from stormfusion.products.pages.ground import RADIUS, Ground
+from stormfusion.products.pages.ground import RADIUS, Ground, check_places
 
 STEREOGRAPHIC = "+proj=stere +lat_0=90 +lat_ts=60 +lon_0=10 +R=6370040"
 MERCATOR = "EPSG:3857"
@@ -119,3 +120,12 @@ def test_shapes_of_pixels() -> None:
     assert degrees.aspect == pytest.approx(2.0)
     oblong = ground(Grid(np.arange(3) * 2 * KM, np.arange(3) * KM))
     assert oblong.aspect == 2.0
+
+
+def test_names_are_those_of_a_column_and_each_is_there_once() -> None:
+    table = pd.DataFrame({"lat": [46.0, 47.0, 48.0], "lon": [8.0, 8.5, 9.0]})
+    assert [*check_places(table)] == ["0", "1", "2"]
+    named = table.assign(name=["Depot", "Lugano", "Depot"])
+    assert check_places(named)["Depot (2)"] == (48.0, 9.0)
+    assert [*check_places(named)] == ["Depot", "Lugano", "Depot (2)"]
+    assert [*check_places(named.set_index(pd.Index(["a", "b", "c"])))] == [*"abc"]

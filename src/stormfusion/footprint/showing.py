@@ -140,8 +140,8 @@ class Shown(Exported):
         places
             Places to mark: latitude and longitude [degrees] by name, such as
             `{"Zurich": (47.38, 8.54)}`, or a table with the columns `latitude` and
-            `longitude` and the names as its index. Those outside the map are left
-            out, with a warning.
+            `longitude` and the names as its index or in a column `name`. Those outside
+            the map are left out, with a warning.
         cmap
             Colours of percentiles and means, as in `plot.field`.
         title

@@ -237,7 +237,7 @@ def check_places(places: Any) -> dict[str, tuple[float, float]]:
     """
     Latitudes and longitudes of places by name, or a sentence.
 
-    A table has them in its columns, and names in its index.
+    A table has them in its columns, and names in its index, or in a column `name`.
 
     Raises
     ------
@@ -274,7 +274,7 @@ def check_places(places: Any) -> dict[str, tuple[float, float]]:
 
 
 def _of_table(places: pd.DataFrame) -> dict[str, tuple[float, float]]:
-    """The places of a table, by its index."""
+    """The places of a table, by its names, those that are there twice numbered."""
     columns = []
     for name in ("latitude", "longitude"):
         known = [each for each in (name, name[:3]) if each in places.columns]
@@ -285,7 +285,8 @@ def _of_table(places: pd.DataFrame) -> dict[str, tuple[float, float]]:
                 "and longitude [degrees]; rename them"
             )
         columns.append(places[known[0]].astype(float))
-    return {
-        str(name): pair
-        for name, pair in zip(places.index, zip(*columns, strict=True), strict=True)
-    }
+    named = "name" in places.columns and isinstance(places.index, pd.RangeIndex)
+    names = pd.Series(places["name"] if named else places.index).astype(str)
+    number = names.groupby(names.to_numpy()).cumcount().to_numpy() + 1
+    labels = [f"{n} ({k})" if k > 1 else n for n, k in zip(names, number, strict=True)]
+    return dict(zip(labels, zip(*columns, strict=True), strict=True))
