@@ -56,6 +56,21 @@ def test_the_net_finds_places_to_a_tenth_of_a_pixel(crs, y, x, degrees) -> None:
         assert away(net, found, row, column) < 0.1 * min(grid.spacing) / KM
 
 
+def test_pixels_beside_the_earth_have_no_area() -> None:
+    side = np.linspace(-5.5e6, 5.5e6, 100)
+    crs = "+proj=geos +h=35785831 +lon_0=0 +sweep=y +ellps=WGS84"
+    grid = Grid(side, side, crs)
+    disk = ground(grid).areas
+    # what is seen from there: the cap within 81.3 degrees, of the whole sphere
+    cap = 2 * np.pi * 6371.0**2 * (1 - 6371.0 / (6371.0 + 35785.831))
+    assert np.nansum(disk) == pytest.approx(cap, rel=0.03)
+    assert disk[50, 50] == pytest.approx((11e3 / 99) ** 2, rel=0.01)
+    assert np.isnan(disk[0, 0])
+    chance = xr.DataArray(np.ones((1, 100, 100)), dims=("hazard", "y", "x"))
+    data = chance.assign_coords(grid.coords()).to_dataset(name="window_probability")
+    assert areas(data, Ground.of(data), [0.5]).item() == pytest.approx(np.nansum(disk))
+
+
 @pytest.mark.parametrize("down", [False, True])
 @pytest.mark.parametrize("leftward", [False, True])
 def test_places_are_found_where_their_pixel_is(down, leftward) -> None:

@@ -18,7 +18,7 @@ def areas(
 
     By hazard, lead and level; after the leads comes the window. NaN where the dataset
     does not hold the probability, knows it nowhere, or where the size of a pixel is not
-    known. A missing pixel counts as no area.
+    known. A missing pixel counts as no area, and so does one beside the Earth.
 
     Examples
     --------
@@ -33,6 +33,9 @@ def areas(
     count = dataset.sizes.get("hazard", 0)
     found = np.full((count, leads + 1, len(levels)), np.nan)
     size = np.broadcast_to(ground.areas, ground.shape)
+    if np.isnan(size).all():
+        return found
+    size = np.nan_to_num(size)
     for hazard in range(count):
         for stop in range(leads + 1):
             if (field := risk_at(dataset, hazard, stop)) is not None:

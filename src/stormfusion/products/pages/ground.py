@@ -161,8 +161,8 @@ class Ground:
         """
         Area of each pixel [km2], as a field or a column that broadcasts to one.
 
-        That of the Earth's surface where the projection is known, and else that of
-        the coordinates; NaN where there are none.
+        That of the Earth's surface where the projection is known, and NaN beside the
+        Earth; else that of the coordinates, and NaN where there are none.
         """
         if self.grid is None:
             return np.full((1, 1), np.nan)
@@ -176,25 +176,39 @@ class Ground:
         return plain if scale is None else plain / scale
 
     def _areal_scale(self) -> Floats | None:
-        """Area on the map over area on the Earth, between a few places."""
-        from pyproj import Proj
-        from pyproj.exceptions import ProjError
+        """Area on the map over area on the Earth, None where it cannot be told."""
         from scipy.ndimage import map_coordinates
 
-        assert self.grid is not None
         y, x = (np.linspace(axis[0], axis[-1], 33) for axis in (self.y, self.x))
-        there = transformer(self.grid.crs, LATITUDE_LONGITUDE)
-        longitude, latitude = there.transform(*np.meshgrid(x, y))
-        try:
-            found = Proj(self.grid.crs).get_factors(longitude, latitude)
-        except ProjError:
+        scale = self._scale_at(y, x)
+        if scale is None or np.isnan(scale).all():
             return None
-        scale = np.asarray(found.areal_scale, dtype=np.float64)
-        if not np.isfinite(scale).all() or (scale <= 0).any():
-            return None
+        if np.isnan(scale).any():
+            # at the rim of the Earth it changes from pixel to pixel
+            return self._scale_at(self.y, self.x)
         spots = (np.linspace(0, 32, count) for count in self.shape)
         at = np.meshgrid(*spots, indexing="ij")
         return np.asarray(map_coordinates(scale, at, order=1))
+
+    def _scale_at(self, y: Floats, x: Floats) -> Floats | None:
+        """The areal scale at rows and columns, NaN beside the Earth."""
+        from pyproj import Proj
+        from pyproj.exceptions import ProjError
+
+        assert self.grid is not None
+        there = transformer(self.grid.crs, LATITUDE_LONGITUDE)
+        longitude, latitude = there.transform(*np.meshgrid(x, y))
+        known = np.isfinite(longitude) & np.isfinite(latitude)
+        found = np.full(known.shape, np.nan)
+        if not known.any():
+            return found
+        try:
+            told = Proj(self.grid.crs).get_factors(longitude[known], latitude[known])
+        except ProjError:
+            return None
+        scale = np.asarray(told.areal_scale, dtype=np.float64)
+        found[known] = np.where(np.isfinite(scale) & (scale > 0), scale, np.nan)
+        return found
 
     def located(self, row: float, column: float) -> tuple[float, float] | None:
         """Latitude and longitude of a place of the map, None where not known."""
