@@ -59,9 +59,8 @@ class Footprint(Shown):
         Dataset
             `area` by hazard, lead and probability, and `window_area` at any lead
             [km2], on the ground: where the projection is known, pixels are as large as
-            they are there (none beside the Earth); NaN where nothing is known. Missing
-            pixels do not count; how
-            large they are is `missing` and `window_missing`.
+            they are there, none beside the Earth; NaN where nothing is known. Missing
+            pixels do not count; how large they are is `missing` and `window_missing`.
 
         Raises
         ------
