@@ -247,6 +247,12 @@ def test_probabilities_are_shares(worst) -> None:
         Footprint(dataset)
 
 
+def test_text_is_no_probability() -> None:
+    chance = xr.DataArray([[["0.2", "0.3"]]], dims=("hazard", "y", "x"))
+    with pytest.raises(TypeError, match=r"'window_probability' holds <U3, wanted num"):
+        Footprint(chance.to_dataset(name="window_probability"))
+
+
 def test_observations_without_labels_lie_where_the_forecast_does() -> None:
     members = rain(size=16).assign_coords(
         y=("y", 50 - 0.01 * np.arange(16), {"units": "degrees_north"}),

@@ -52,8 +52,13 @@ class Stored:
                 f"this dataset has nothing along {', '.join(empty)}, wanted one or "
                 "more; check what was selected"
             )
-        for name in ("probability", "window_probability"):
-            if name in dataset:
+        for name in sorted(MAPS & set(map(str, dataset.data_vars))):
+            if dataset[name].dtype.kind not in "fiu":
+                raise TypeError(
+                    f"{name!r} holds {dataset[name].dtype}, wanted numbers; convert it "
+                    "with .astype('float32')"
+                )
+            if name.endswith("probability"):
                 _check_probability(dataset[name])
         self.dataset = _of_all_leads(_whole(dataset))
 
