@@ -41,8 +41,9 @@ def test_a_projection_that_was_left_behind_is_told_of() -> None:
     values.attrs["grid_mapping"] = "crs"
     with pytest.warns(
         UserWarning, match=r"'crs', which is not there.*\['vil', 'crs'\]"
-    ):
+    ) as told:
         made = Ensemble(values.to_dataset())
+    assert told[0].filename == __file__
     written = conventional(made.footprint(HAZARD).dataset)
     assert "grid_mapping" not in written["probability"].attrs
     assert "grid_mapping" not in written["mean"].attrs

@@ -75,23 +75,15 @@ def writable(path: Any) -> Path:
 
     Raises
     ------
-    TypeError
-        If it is no path.
-    FileNotFoundError
-        If its folder does not exist.
-    IsADirectoryError
-        If it is a folder itself.
-    FileExistsError
-        If it is there and is no file, such as a device.
-    PermissionError
-        If its folder cannot be written.
+    TypeError, OSError
+        As `placed`, and if it is a folder itself, or no file, such as a device.
 
     Examples
     --------
-    >>> writable("no/such/folder/scores.csv")
+    >>> writable(".")
     Traceback (most recent call last):
     ...
-    FileNotFoundError: folder '...folder' does not exist, so 'scores.csv' cannot be ...
+    IsADirectoryError: '...' is a folder, wanted the name of a file in it
     """
     place = placed(path)
     if place.is_dir():

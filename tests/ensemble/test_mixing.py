@@ -132,6 +132,16 @@ def test_labels_that_one_lacks_come_from_the_other() -> None:
     assert Ensemble.mixed(one, two).dataset.attrs["crs"] == "EPSG:3035"
 
 
+def test_other_projections_are_named() -> None:
+    y, x = 5e6 + 1e3 * np.arange(3.0), 4e5 + 1e3 * np.arange(4.0)
+    parts = [
+        changed(made(seed), **Grid(y, x, f"EPSG:3263{seed}").coords())
+        for seed in (2, 3)
+    ]
+    with pytest.raises(GridMismatchError, match=r"projections .* 32N' and .* 33N'\)"):
+        Ensemble.mixed(*parts)
+
+
 def test_a_region_may_be_one_row_wide() -> None:
     parts = [Ensemble(made(s).dataset.isel(y=[1])) for s in range(2)]
     assert Ensemble.mixed(*parts).members == 8

@@ -98,9 +98,12 @@ def test_a_calibration_of_another_recipe_is_told_of(nowcaster) -> None:
     other = Nowcaster("steps", history=3, leads=4)
     with pytest.warns(UserWarning, match=r"by 'persistence', whose .* not .*'steps'"):
         assert other.calibrate(given).calibration is given
-    for wrong, said in (({"leads": 3}, "of 4 leads"), ({"target": "rain_rate"}, "of ")):
+    for wrong, said in (
+        ({"leads": 3}, "of 4 leads, 'steps' has 3; fit one on such"),
+        ({"target": "rain_rate"}, "of vil, 'steps' of rain_rate; fit one on"),
+    ):
         made = Nowcaster("steps", history=3, **{"leads": 4, **wrong})
-        with pytest.raises(ValueError, match=rf"{said}.*calibrate it on a catalog"):
+        with pytest.raises(ValueError, match=said):
             made.calibrate(given)
         assert made.calibration is None
 

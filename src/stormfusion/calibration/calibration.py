@@ -88,16 +88,7 @@ class Calibration:
 
     def check(self, members: xr.DataArray) -> None:
         """Make sure that it is of such a forecast; a sentence says why it is not."""
-        if str(members.name) != self.variable:
-            raise ValueError(
-                f"the calibration is of {self.variable}, the ensemble of "
-                f"{members.name}; fit one on forecasts of {members.name}"
-            )
-        if members.sizes["lead"] != self.leads:
-            raise ValueError(
-                f"the calibration is of {self.leads} leads, the ensemble has "
-                f"{members.sizes['lead']}; fit one on such forecasts"
-            )
+        self.check_task(str(members.name), members.sizes["lead"], of="the ensemble")
         known = self.report.coords.get("lead")
         if known is not None and "lead" in members.coords:
             own = members["lead"].to_numpy().astype("timedelta64[s]")
@@ -106,6 +97,19 @@ class Calibration:
                     "the calibration is of other lead times than the ensemble; fit one "
                     "on such forecasts"
                 )
+
+    def check_task(self, variable: str, leads: int, *, of: str) -> None:
+        """Make sure that it is of forecasts of a variable, of so many leads."""
+        if variable != self.variable:
+            raise ValueError(
+                f"the calibration is of {self.variable}, {of} of {variable}; fit one "
+                f"on forecasts of {variable}"
+            )
+        if leads != self.leads:
+            raise ValueError(
+                f"the calibration is of {self.leads} leads, {of} has {leads}; fit one "
+                "on such forecasts"
+            )
 
     def members(self, values: Any) -> Iterator[NDArray[np.float32]]:
         """

@@ -42,7 +42,7 @@ def checked(dataset: xr.Dataset, name: str) -> xr.Dataset:
     if "weight" in dataset.coords:
         _check_weights(dataset["weight"])
     dataset = _projected(dataset, values)
-    tell_of_lost_projection(dataset[name], name, stacklevel=4)
+    tell_of_lost_projection(dataset[name], name, stacklevel=3)
     found = {name: as_ours(values, name)}
     if "initial" in dataset:
         if set(dataset["initial"].dims) != {"y", "x"}:

@@ -163,10 +163,10 @@ def _check_same(first: xr.DataArray, other: xr.DataArray, number: int) -> None:
         )
     if "y" in first.coords and "x" in first.coords and not _same_places(first, other):
         one, two = (title(projection_of(array)) for array in (first, other))
+        told = "" if one == two else f" (projections {one} and {two})"
         raise GridMismatchError(
-            f"ensembles 0 and {number} lie on different grids or in different "
-            f"projections ({one} and {two}), or their rows run another way; regrid or "
-            "sort one of them"
+            f"ensembles 0 and {number} lie on different grids{told}, or their rows run "
+            "another way; regrid or sort one of them"
         )
     for name in ("reference_time", "time"):
         if name in first.coords and name in other.coords:

@@ -169,9 +169,8 @@ class Grid:
         Coordinates in any unit of length become metres; without units they are degrees
         where their `standard_name` or the projection says so, and else taken to be in
         the unit of the projection, metres where that is unknown, see `measured`. The
-        projection is that of a CF grid mapping, of
-        rioxarray's `spatial_ref`, or of an attribute `crs`, `proj4`, `projection` or
-        `proj`.
+        projection is that of a CF grid mapping, of rioxarray's `spatial_ref`, or of an
+        attribute `crs`, `proj4`, `projection` or `proj`.
 
         Raises
         ------

@@ -124,18 +124,10 @@ class Calibrated(Forecaster):
 
     def _accepted(self, given: Calibration) -> Calibration:
         """A calibration that was fitted before; one of another recipe is told of."""
-        leads = self.leads if self._fitted is None else self.task.leads
-        if given.leads != leads:
-            raise ValueError(
-                f"the calibration is of {given.leads} leads, {self.name!r} forecasts "
-                f"{leads}; calibrate it on a catalog"
-            )
-        target = self.target if self._fitted is None else self.task.target
-        if target is not None and given.variable != target:
-            raise ValueError(
-                f"the calibration is of {given.variable}, {self.name!r} forecasts "
-                f"{target}; calibrate it on a catalog"
-            )
+        target, leads = self.target or given.variable, self.leads
+        if self._fitted is not None:
+            target, leads = self.task.target, self.task.leads
+        given.check_task(target, leads, of=repr(self.name))
         recipe = given.report.attrs.get("recipe", self.name)
         if recipe != self.name:
             warnings.warn(

@@ -180,13 +180,16 @@ def _placed(dataset: xr.Dataset) -> xr.Dataset:
     if not {*PLANE} <= {*dataset.dims} & {*dataset.coords}:
         return dataset
     grid = Grid.of(dataset)
-    changed = grid.crs not in (None, projection_of(dataset))
+    projection = projection_of(dataset)
     for name, own in grid.coords().items():
         if name not in dataset.coords:
             continue
-        same = np.array_equal(own.values, dataset[name].to_numpy())
-        if changed if name == "crs" else not same:
-            # coordinates or projection were in another unit
+        if name == "crs":
+            same = grid.crs == projection
+        else:
+            same = np.array_equal(own.values, dataset[name].to_numpy())
+        if not same:
+            # it was in another unit
             dataset = dataset.assign_coords({name: own})
         dataset[name].attrs = {**own.attrs, **dataset[name].attrs}
         if name != "crs" and grid.degrees:
